@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+# synward. `make help` tells the targets; V=1 shows the commands.
+
+CLANG ?= clang
+BPFTOOL ?= $(shell PATH=$$PATH:/usr/sbin:/sbin command -v bpftool || echo bpftool)
+PKG_CONFIG ?= pkg-config
+VMLINUX_H ?= vmlinux.h
+PREFIX ?= /usr/local
+DESTDIR ?=
+B := build
+
+V ?= 0
+ifeq ($(V),0)
+Q := @
+msg = @printf '  %-8s %s\n' '$(1)' '$(2)';
+else
+msg =
+endif
+
+WARN := -Wall -Wextra
+LIBS := libbpf libmnl json-c
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 $(WARN) -I$(B) $(shell $(PKG_CONFIG) --cflags $(LIBS)) $(CFLAGS)
+LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -lelf -lz
+# -mcpu=v3: 32-bit jumps and compare-and-swap, Linux 5.12. The dash-i: asm/types.h on Debian.
+BPF_CFLAGS = -g -O2 -target bpf -mcpu=v3 $(WARN) -include $(VMLINUX_H) -I. -Ibpf \
+	     $(shell $(PKG_CONFIG) --cflags libbpf)
+
+SRC := $(wildcard user/*.c)
+OBJ := $(SRC:user/%.c=$(B)/user/%.o)
+
+.DELETE_ON_ERROR:
+.PHONY: all test demo deps install uninstall clean help vmlinux
+all: $(B)/synward
+
+$(B)/synward: $(OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+
+$(B)/user/%.o: user/%.c | $(B)/synward.skel.h
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/synward.bpf.o: bpf/synward.bpf.c $(VMLINUX_H)
+	$(call msg,BPF,$@)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(B)/synward.bpf.d -c $< -o $@
+
+$(B)/synward.skel.h: $(B)/synward.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name synward_bpf > $@
+
+-include $(OBJ:.o=.d) $(B)/synward.bpf.d
+$(B)/user/loader.o: $(B)/synward.skel.h
+
+vmlinux: ## make vmlinux.h again, from the running kernel
+	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c | bpf/slim-vmlinux.py > $(B)/vmlinux.h.new
+	$(Q)mv $(B)/vmlinux.h.new vmlinux.h
+
+clean: ## remove build/
+	$(Q)rm -rf $(B)

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef SW_FLOW_BPF_H
+#define SW_FLOW_BPF_H
+
+#include "checksum.bpf.h"
+#include "listener.bpf.h"
+#include "shared/parse.h"
+
+/* Written by the loader before load, so that the verifier and the JIT see constants. */
+const volatile struct sw_config config = { 0 };
+const volatile __u32 device_slot = 0;
+
+static sw_inline const struct sw_config *sw_cfg(void)
+{
+	return (const struct sw_config *)&config;
+}
+
+static sw_inline void sw_count(__u32 reason)
+{
+	__u32 slot = device_slot;
+	struct sw_stats *s = bpf_map_lookup_elem(&stats, &slot);
+
+	if (s && reason < SW_R_COUNT)
+		s->reasons[reason]++;
+}
+
+static sw_inline struct sw_bucket *sw_bucket_of(void *map, __u32 hash, __u32 buckets)
+{
+	__u32 i = sw_bucket_index(hash, buckets);
+
+	return bpf_map_lookup_elem(map, &i);
+}
+
+static sw_inline bool sw_buckets(struct sw_tables *t, struct sw_hash h, const struct sw_config *c)
+{
+	t->proven[0] = sw_bucket_of(&proven, h.index[0], c->proven_buckets);
+	t->proven[1] = sw_bucket_of(&proven, h.index[1], c->proven_buckets);
+	t->half[0] = sw_bucket_of(&half, h.index[0], c->half_buckets);
+	t->half[1] = sw_bucket_of(&half, h.index[1], c->half_buckets);
+	return t->proven[0] && t->proven[1] && t->half[0] && t->half[1];
+}
+
+static sw_inline struct sw_stripe *sw_stripe_of(struct sw_hash h)
+{
+	__u32 i = h.tag >> 1 & (SW_STRIPES - 1);
+
+	return bpf_map_lookup_elem(&stripes, &i);
+}
+
+static sw_inline void sw_gauge(const struct sw_gauge_ref *ref, __u32 now_s)
+{
+	__u32 i = ref->listener;
+	struct sw_listener *l;
+
+	if (!ref->flags || !i)
+		return;
+	l = bpf_map_lookup_elem(&listeners, &i);
+	if (l)
+		sw_gauge_apply(l, ref, now_s);
+}
+
+/* Counters and gauges of a change, after the lock is dropped. */
+static sw_inline void sw_account(const struct sw_change *ch, __u32 now_s)
+{
+	__u32 i = ch->listener;
+	struct sw_listener *l;
+
+	sw_gauge(&ch->victim, now_s);
+	sw_gauge(&ch->sub, now_s);
+	sw_gauge(&ch->add, now_s);
+	if (!i || !(ch->what & (SW_CH_SYN | SW_CH_SYN_RTX | SW_CH_SYNACK | SW_CH_SYNACK_RTX |
+				SW_CH_COMPLETED | SW_CH_REFUSED | SW_CH_ABORTED)))
+		return;
+	l = bpf_map_lookup_elem(&listeners, &i);
+	if (!l)
+		return;
+	if (ch->what & SW_CH_SYN)
+		__sync_fetch_and_add(&l->syn, 1);
+	if (ch->what & SW_CH_SYN_RTX)
+		__sync_fetch_and_add(&l->syn_rtx, 1);
+	if (ch->what & SW_CH_SYNACK)
+		__sync_fetch_and_add(&l->answered, 1);
+	if (ch->what & SW_CH_SYNACK_RTX)
+		__sync_fetch_and_add(&l->synack_rtx, 1);
+	if (ch->what & SW_CH_COMPLETED)
+		__sync_fetch_and_add(&l->completed, 1);
+	if (ch->what & SW_CH_REFUSED)
+		__sync_fetch_and_add(&l->refused, 1);
+	if (ch->what & SW_CH_ABORTED)
+		__sync_fetch_and_add(&l->aborted, 1);
+}
+
+/* Which of our listeners a handshake segment concerns. */
+static sw_inline void sw_resolve(void *ctx, bool egress, struct sw_pkt *p, __u32 now_s,
+				 __u32 timeout_s)
+{
+	bool synack = p->flags & SW_TH_ACK;
+	__u32 side = synack ? p->from & 1 : (p->from & 1) ^ 1, i;
+	struct sw_listener *l;
+
+	if (synack && !egress)
+		return; /* another host's answer to this one */
+	i = sw_listener_find(p->key.family, p->key.addr[side], p->key.port[side], &p->listener,
+			     &p->scratch);
+	if (!i && synack)
+		i = sw_listener_learn(ctx, p);
+	if (!i)
+		return;
+	p->listener = i;
+	l = bpf_map_lookup_elem(&listeners, &i);
+	p->overflowed = l && l->lost_s && now_s - l->lost_s < timeout_s;
+}
+
+/*
+ * The hot path, from parsed packet to counters. Three ways through it: data of
+ * an open connection needs no lock; everything else takes its flow's lock; a
+ * segment on ingress is checked first as the kernel would check it.
+ */
+static sw_inline void sw_segment(void *ctx, bool xdp, bool egress, struct sw_work *w)
+{
+	const struct sw_config *c = sw_cfg();
+	struct sw_pkt *p = &w->pkt;
+	struct sw_change *ch = &w->change;
+	struct sw_hash h = sw_hash_key(&p->key, c);
+	struct sw_stripe *stripe;
+	struct sw_tables t;
+	__u64 now;
+
+	if (!sw_buckets(&t, h, c))
+		return sw_count(SW_R_INTERNAL);
+	if (!(p->flags & (SW_TH_SYN | SW_TH_FIN | SW_TH_RST)) &&
+	    sw_mirror_data(&t, p, h, bpf_ktime_get_coarse_ns()))
+		return sw_count(SW_R_OBSERVED);
+
+	if (!egress && sw_verify(ctx, xdp, p) == SW_CSUM_BAD)
+		return sw_count(SW_R_BAD_CHECKSUM);
+	now = bpf_ktime_get_ns();
+	if (p->flags & SW_TH_SYN)
+		sw_resolve(ctx, egress, p, now / SW_NS_PER_SEC, c->syn_timeout_s);
+	stripe = sw_stripe_of(h);
+	if (!stripe)
+		return sw_count(SW_R_INTERNAL);
+
+	__builtin_memset(ch, 0, sizeof(*ch));
+	bpf_spin_lock(&stripe->lock);
+	sw_mirror(&t, p, h, now, c, ch);
+	bpf_spin_unlock(&stripe->lock);
+
+	sw_account(ch, now / SW_NS_PER_SEC);
+	sw_count(ch->reason);
+}
+
+/* The work area, with a clean packet in it. */
+static sw_inline struct sw_work *sw_begin(__u32 path, __u8 sender_local)
+{
+	__u32 zero = 0;
+	struct sw_work *w = bpf_map_lookup_elem(&work, &zero);
+
+	if (!w) {
+		sw_count(SW_R_INTERNAL);
+		return w;
+	}
+	__builtin_memset(&w->pkt, 0, sizeof(w->pkt));
+	w->pkt.path = path;
+	w->pkt.sender_local = sender_local;
+	return w;
+}
+
+#endif

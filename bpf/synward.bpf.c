@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Entry points. Each parses, observes and passes: no packet is changed.
+ */
+#include "flow.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* tc: the next program, or what the stack would do (TCX_NEXT, TC_ACT_UNSPEC). */
+#define SW_NEXT (-1)
+
+/* Longest run of headers that is parsed; more than this lies in the linear part already. */
+#define SW_PULL 192
+
+/* A driver may leave headers in page fragments: bring them where they can be read. */
+static sw_inline void sw_pull(struct __sk_buff *skb)
+{
+	__u32 linear = skb->data_end - skb->data;
+
+	if (sw_unlikely(linear < SW_PULL && linear < skb->len))
+		bpf_skb_pull_data(skb, skb->len < SW_PULL ? skb->len : SW_PULL);
+}
+
+SEC("xdp.frags")
+int sw_xdp(struct xdp_md *ctx)
+{
+	struct sw_work *w = sw_begin(ctx->ingress_ifindex << 1, 0);
+	int reason;
+
+	if (!w)
+		return XDP_PASS;
+	reason = sw_parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end,
+				bpf_xdp_get_buff_len(ctx), &w->pkt);
+	if (reason != SW_R_OBSERVED)
+		sw_count(reason);
+	else
+		sw_segment(ctx, true, false, w);
+	return XDP_PASS;
+}
+
+static sw_inline int sw_tc(struct __sk_buff *skb, bool egress, __u8 sender_local)
+{
+	struct sw_work *w = sw_begin(skb->ifindex << 1 | egress, sender_local);
+	int reason;
+
+	if (!w)
+		return SW_NEXT;
+	sw_pull(skb);
+	reason = sw_parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len,
+				&w->pkt);
+	if (reason != SW_R_OBSERVED)
+		sw_count(reason);
+	else
+		sw_segment(skb, false, egress, w);
+	return SW_NEXT;
+}
+
+SEC("tc")
+int sw_ingress(struct __sk_buff *skb)
+{
+	return sw_tc(skb, false, 0);
+}
+
+SEC("tc")
+int sw_egress(struct __sk_buff *skb)
+{
+	__u32 in = skb->ingress_ifindex; /* 0: made by this host's own stack */
+
+	if (in && bpf_map_lookup_elem(&devices, &in)) {
+		sw_count(SW_R_FORWARDED);
+		return SW_NEXT;
+	}
+	return sw_tc(skb, true, !in);
+}
+
+/* The index of a listener that user space found, new or known. */
+static sw_inline int sw_import_listener(const struct sw_request *req, struct sw_work *w)
+{
+	__u32 i = sw_listener_find(req->listener.family, req->listener.addr, req->listener.port,
+				   &w->pkt.listener, &w->pkt.scratch);
+	struct sw_listener *l = bpf_map_lookup_elem(&listeners, &i);
+
+	if (i && l && l->family == req->listener.family && l->addr[0] == req->listener.addr[0] &&
+	    l->addr[1] == req->listener.addr[1] && l->addr[2] == req->listener.addr[2] &&
+	    l->addr[3] == req->listener.addr[3])
+		return i;
+	return sw_listener_add(req->listener.family, req->listener.addr, req->listener.port,
+			       req->listener.flags);
+}
+
+/*
+ * Not attached anywhere: user space runs it by BPF_PROG_TEST_RUN with a struct
+ * sw_request behind an Ethernet header. A tc program, because SYSCALL programs
+ * may not hold a spin lock (check_map_prog_compatibility, 6.1).
+ */
+SEC("tc")
+int sw_import(struct __sk_buff *skb)
+{
+	const struct sw_config *c = sw_cfg();
+	struct sw_work *w = sw_begin(0, 0);
+	struct sw_request *req;
+	struct sw_change *ch;
+	struct sw_tables t;
+	struct sw_stripe *stripe;
+	struct sw_hash h;
+	__u64 now = bpf_ktime_get_ns();
+	int result;
+
+	if (!w)
+		return -1;
+	req = &w->request;
+	ch = &w->change;
+	__builtin_memset(ch, 0, sizeof(*ch));
+	if (bpf_skb_load_bytes(skb, SW_ETH_HLEN, req, sizeof(*req)))
+		return -1;
+	if (req->kind == SW_REQ_LISTENER)
+		return sw_import_listener(req, w);
+
+	h = sw_hash_key(&req->flow.key, c);
+	stripe = sw_stripe_of(h);
+	if (!sw_buckets(&t, h, c) || !stripe)
+		return -1;
+	if (!req->flow.listener) {
+		__u32 server = req->flow.server & 1;
+
+		req->flow.listener =
+			sw_listener_find(req->flow.key.family, req->flow.key.addr[server],
+					 req->flow.key.port[server], &w->pkt.listener,
+					 &w->pkt.scratch);
+	}
+	bpf_spin_lock(&stripe->lock);
+	result = sw_import_flow(&t, &req->flow, h, now, c, ch);
+	bpf_spin_unlock(&stripe->lock);
+	sw_account(ch, now / SW_NS_PER_SEC);
+	return result;
+}

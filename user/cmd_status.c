@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "fail.h"
+#include "out.h"
+#include "version.h"
+#include "view.h"
+
+static const struct option options[] = { COMMON_OPTIONS };
+
+static const struct {
+	const char *name, *meaning;
+} reasons[] = {
+#define SW_X(name, text, meaning) { text, meaning },
+	SW_REASONS(SW_X)
+#undef SW_X
+};
+
+static json_object *use(uint64_t used, uint64_t max)
+{
+	json_object *doc = json_object_new_object();
+
+	json_object_object_add(doc, "used", json_object_new_int64(used));
+	json_object_object_add(doc, "max", json_object_new_int64(max));
+	return doc;
+}
+
+/* Entries of both tables, by what they are. */
+struct used {
+	uint64_t proven, half;
+};
+
+static int count(const struct flow_view *v, void *arg)
+{
+	struct used *u = arg;
+
+	(*(v->proven ? &u->proven : &u->half))++;
+	return 0;
+}
+
+static json_object *make(const struct store *s)
+{
+	uint64_t sum[SW_R_COUNT] = { 0 };
+	struct used used = { 0 };
+	struct listener_gauges g = snapshot_all_gauges(s);
+	json_object *doc = json_object_new_object(), *o;
+	char netns[32];
+
+	for (int i = 0; i < s->n_devices; i++)
+		if (store_reasons(s, s->device[i].dev.slot, sum))
+			return json_object_put(doc), NULL;
+	snapshot_flows(s, count, &used);
+	snprintf(netns, sizeof(netns), "%lu", (unsigned long)s->netns);
+	json_object_object_add(doc, "version", json_object_new_string(SW_VERSION));
+	json_object_object_add(doc, "netns", json_object_new_string(netns));
+	o = json_object_new_array();
+	for (int i = 0; i < s->n_devices; i++)
+		json_object_array_add(o, view_device(&s->device[i].dev, s->device[i].ifindex));
+	json_object_object_add(doc, "devices", o);
+	json_object_object_add(doc, "flows", use(used.proven, s->meta.max_flows));
+	o = use(used.half, s->meta.max_half_open);
+	json_object_object_add(o, "untracked", json_object_new_int64(g.untracked));
+	json_object_object_add(doc, "half_open", o);
+	o = json_object_new_object();
+	json_object_object_add(o, "mode", json_object_new_string("off"));
+	json_object_object_add(o, "dry_run", json_object_new_boolean(false));
+	json_object_object_add(o, "armed", json_object_new_int(0));
+	json_object_object_add(doc, "guard", o);
+	json_object_object_add(doc, "cookie", json_object_new_string("none"));
+	json_object_object_add(doc, "conntrack", json_object_new_boolean(false));
+	o = json_object_new_object();
+	for (int i = 0; i < SW_R_COUNT; i++)
+		json_object_object_add(o, reasons[i].name, json_object_new_int64(sum[i]));
+	json_object_object_add(doc, "reasons", o);
+	return doc;
+}
+
+static void print_use(json_object *doc, const char *label, const char *name)
+{
+	char used[32], max[32], path[64];
+
+	snprintf(path, sizeof(path), "%s.used", name);
+	out_thousands(used, sizeof(used), out_int(doc, path));
+	snprintf(path, sizeof(path), "%s.max", name);
+	out_thousands(max, sizeof(max), out_int(doc, path));
+	printf("%-11s %s of %s", label, used, max);
+}
+
+static void print(json_object *doc)
+{
+	json_object *devices = out_at(doc, "devices");
+	char number[32];
+
+	printf("synward %s, network namespace %s\n\n", out_str(doc, "version"), out_str(doc, "netns"));
+	for (size_t i = 0; i < json_object_array_length(devices); i++) {
+		json_object *d = json_object_array_get_idx(devices, i);
+		bool gone = json_object_get_boolean(out_at(d, "gone"));
+
+		printf("%-11s %s%s%s  since %s%s\n", out_str(d, "dev"), out_str(d, "hook"),
+		       out_at(d, "xdp_mode") ? " " : "",
+		       out_at(d, "xdp_mode") ? out_str(d, "xdp_mode") : "", out_str(d, "since"),
+		       gone ? "  (the device is gone: synward detach it)" : "");
+	}
+	putchar('\n');
+	print_use(doc, "flows", "flows");
+	print_use(doc, "\nhandshakes", "half_open");
+	out_thousands(number, sizeof(number), out_int(doc, "half_open.untracked"));
+	printf(", %s half-open without an entry\n", number);
+	printf("guard       %s (this version observes)\n\npackets\n", out_str(doc, "guard.mode"));
+	for (int i = 0; i < SW_R_COUNT; i++) {
+		int64_t n = out_int(out_at(doc, "reasons"), reasons[i].name);
+
+		out_thousands(number, sizeof(number), n);
+		if (n || i == SW_R_OBSERVED)
+			printf("%15s  %-15s %s%s%s\n", number, reasons[i].name, out_dim(),
+			       reasons[i].meaning, out_plain());
+	}
+}
+
+static int run(int argc, char **argv)
+{
+	struct store s;
+	json_object *doc;
+
+	if (opts_next(&cmd_status, argc, argv, options) == OPT_DONE)
+		return opts_status();
+	if (optind < argc)
+		return opts_bad(&cmd_status, "unexpected '%s'", argv[optind]);
+	if (store_open(&s))
+		return EXIT_FAILED;
+	doc = make(&s);
+	store_close(&s);
+	if (!doc)
+		return EXIT_FAILED;
+	out_doc(doc, print);
+	return EXIT_DONE;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.summary = "Devices, how full the tables are, what became of packets",
+	.usage = "[OPTION]...",
+	.help = "Example:\n      synward status --json | jq .reasons\n\n",
+	.run = run,
+};

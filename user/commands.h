@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef SW_COMMANDS_H
+#define SW_COMMANDS_H
+
+#include "opts.h"
+
+/* One file per command: cmd_NAME.c. */
+extern const struct command cmd_attach, cmd_detach, cmd_status, cmd_states, cmd_flows,
+	cmd_listeners;
+
+#endif

@@ -1,0 +1,621 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clsact.h"
+#include "fail.h"
+#include "loader.h"
+#include "pin.h"
+#include "sockdiag.h"
+#include "synward.skel.h"
+#include "version.h"
+
+/* enum bpf_attach_type of kernel 6.6; libbpf 1.1 has no helper, but passes the number through. */
+#define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46)
+#define ATTACH_TCX_EGRESS ((enum bpf_attach_type)47)
+
+static const char *const pinned_maps[] = { "proven",  "half",   "stripes", "listeners", "ports",
+					   "shared", "devices", "stats",   "meta" };
+#define N_MAPS (sizeof(pinned_maps) / sizeof(*pinned_maps))
+
+/* What libbpf said last, for the one line that a user reads. */
+static char libbpf_said[256];
+
+static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[sizeof(libbpf_said)];
+
+	if (getenv("SYNWARD_DEBUG"))
+		return vfprintf(stderr, fmt, ap);
+	if (level != LIBBPF_WARN)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	if (strncmp(line, "libbpf: prog", 12) && strncmp(line, "libbpf: map", 11))
+		return 0;
+	line[strcspn(line, "\n")] = 0;
+	snprintf(libbpf_said, sizeof(libbpf_said), "%s", line + 8);
+	return 0;
+}
+
+static int map_by_name(const char *name)
+{
+	char path[PATH_MAX];
+
+	pin_path(path, sizeof(path), name);
+	return bpf_obj_get(path);
+}
+
+/* MemAvailable in bytes, 0 when not known. */
+static uint64_t memory_available(void)
+{
+	unsigned long kb = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %lu kB", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return (uint64_t)kb << 10;
+}
+
+static uint32_t buckets_for(uint32_t entries)
+{
+	return ((uint64_t)entries * SW_FILL_NUM / SW_FILL_DEN + SW_WAYS - 1) / SW_WAYS;
+}
+
+static int fill_meta(struct sw_meta *m, const struct attach_options *o)
+{
+	uint64_t need, have = memory_available();
+	struct timespec tick;
+
+	memset(m, 0, sizeof(*m));
+	m->magic = SW_MAGIC;
+	m->abi = SW_ABI;
+	m->flow_size = sizeof(struct sw_flow);
+	m->listener_size = sizeof(struct sw_listener);
+	m->max_flows = o->max_flows;
+	m->max_half_open = o->max_half_open;
+	m->config.proven_buckets = buckets_for(o->max_flows);
+	m->config.half_buckets = buckets_for(o->max_half_open);
+	m->config.syn_timeout_s = o->syn_timeout_s;
+	m->config.two_msl_s = 2 * o->msl_s;
+	sw_config_lives(&m->config);
+	snprintf(m->version, sizeof(m->version), "%s", SW_VERSION);
+	if (!clock_getres(CLOCK_MONOTONIC_COARSE, &tick))
+		m->tick_ns = tick.tv_nsec;
+	if (getrandom(m->config.seed, sizeof(m->config.seed), 0) != sizeof(m->config.seed))
+		return sw_err("cannot get random numbers: %s", strerror(errno));
+	need = (uint64_t)(m->config.proven_buckets + m->config.half_buckets) *
+	       sizeof(struct sw_bucket);
+	if (have && need > have / 10 * 9)
+		return sw_err("the tables need %" PRIu64 " MiB and %" PRIu64
+			      " MiB are free; use a smaller --max-flows or --max-half-open",
+			      need >> 20, have >> 20);
+	return 0;
+}
+
+static int lacks(enum bpf_prog_type type)
+{
+	return libbpf_probe_bpf_prog_type(type, NULL) == 0;
+}
+
+static int load_failed(int err)
+{
+	if (err == -EPERM || err == -EACCES)
+		return sw_err("not allowed to load BPF programs; run as root, or with CAP_BPF, "
+			      "CAP_NET_ADMIN and CAP_PERFMON");
+	if (lacks(BPF_PROG_TYPE_XDP) || lacks(BPF_PROG_TYPE_SCHED_CLS))
+		return sw_err("this kernel has no XDP or tc BPF programs; Linux 6.1 or later with "
+			      "CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF is needed");
+	if (err == -ENOMEM || err == -E2BIG)
+		return sw_err("no memory for the tables; use a smaller --max-flows or "
+			      "--max-half-open");
+	return sw_err("the kernel refused the BPF object: %s (%s); SYNWARD_DEBUG=1 shows why",
+		      strerror(-err), libbpf_said[0] ? libbpf_said : "no detail");
+}
+
+/* The object for one device, on the namespace's maps; makes and pins these when there are none. */
+static struct synward_bpf *load(const struct sw_meta *meta, uint32_t slot, bool fresh)
+{
+	struct synward_bpf *skel;
+	struct bpf_map *map;
+	char path[PATH_MAX];
+	uint32_t zero = 0;
+	int err;
+
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	libbpf_set_print(on_libbpf);
+	skel = synward_bpf__open();
+	if (!skel) {
+		sw_err("cannot open the BPF object: %s", strerror(errno));
+		return NULL;
+	}
+	memcpy((void *)&skel->rodata->config, &meta->config, sizeof(meta->config));
+	skel->rodata->device_slot = slot;
+	bpf_map__set_max_entries(skel->maps.proven, meta->config.proven_buckets);
+	bpf_map__set_max_entries(skel->maps.half, meta->config.half_buckets);
+	for (size_t i = 0; i < N_MAPS; i++) {
+		map = bpf_object__find_map_by_name(skel->obj, pinned_maps[i]);
+		pin_path(path, sizeof(path), pinned_maps[i]);
+		if (!map || bpf_map__set_pin_path(map, path)) {
+			sw_err("cannot name the pin of map %s", pinned_maps[i]);
+			goto fail;
+		}
+	}
+	err = synward_bpf__load(skel);
+	if (err) {
+		load_failed(err);
+		goto fail;
+	}
+	if (fresh && bpf_map__update_elem(skel->maps.meta, &zero, sizeof(zero), meta, sizeof(*meta),
+					  BPF_ANY)) {
+		sw_err("cannot write map meta: %s", strerror(errno));
+		goto fail;
+	}
+	return skel;
+fail:
+	synward_bpf__destroy(skel);
+	return NULL;
+}
+
+static int pin_link(int link_fd, int ifindex, const char *hook)
+{
+	char path[PATH_MAX];
+	int ret;
+
+	pin_link_path(path, sizeof(path), ifindex, hook);
+	ret = bpf_obj_pin(link_fd, path);
+	close(link_fd);
+	return ret ? sw_err("cannot pin %s: %s", path, strerror(errno)) : 0;
+}
+
+static const char *program_name(uint32_t id, char *buf, size_t size)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	snprintf(buf, size, "id %u", id);
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.name[0])
+		snprintf(buf, size, "%s (id %u)", info.name, id);
+	if (fd >= 0)
+		close(fd);
+	return buf;
+}
+
+static int attach_xdp(struct synward_bpf *skel, const struct dev *dev, enum sw_xdp_mode mode)
+{
+	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, opts,
+			    .flags = mode == SW_XDP_NATIVE ? XDP_FLAGS_DRV_MODE :
+							     XDP_FLAGS_SKB_MODE);
+	int fd = bpf_link_create(bpf_program__fd(skel->progs.sw_xdp), dev->ifindex, BPF_XDP, &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* XDP in the mode asked for; *mode says which it became. */
+static int attach_ingress_xdp(struct synward_bpf *skel, const struct dev *dev,
+			      const struct attach_options *o, uint8_t *mode)
+{
+	int fd;
+
+	*mode = o->xdp_mode == XDP_MODE_NATIVE				   ? SW_XDP_NATIVE :
+		o->xdp_mode == XDP_MODE_GENERIC || !dev->has_parent ? SW_XDP_GENERIC :
+								      SW_XDP_NATIVE;
+	if (*mode == SW_XDP_NATIVE)
+		fprintf(stderr,
+			"synward: native XDP on %s; some drivers reset the link once for it\n",
+			dev->name);
+	fd = attach_xdp(skel, dev, *mode);
+	if (fd < 0 && *mode == SW_XDP_NATIVE && o->xdp_mode == XDP_MODE_AUTO) {
+		*mode = SW_XDP_GENERIC;
+		fd = attach_xdp(skel, dev, *mode);
+	}
+	if (fd < 0)
+		return sw_err("%s does not take %s XDP: %s; try --xdp-mode generic or --hook tc",
+			      dev->name, *mode == SW_XDP_NATIVE ? "native" : "generic",
+			      strerror(-fd));
+	return pin_link(fd, dev->ifindex, "xdp");
+}
+
+static int attach_tc(struct bpf_program *prog, const struct dev *dev, bool egress,
+		     struct sw_device *info)
+{
+	bool made = false;
+	int fd = -1;
+
+	errno = EINVAL;
+	if (!getenv("SYNWARD_NO_TCX"))
+		fd = bpf_link_create(bpf_program__fd(prog), dev->ifindex,
+				     egress ? ATTACH_TCX_EGRESS : ATTACH_TCX_INGRESS, NULL);
+	if (fd >= 0)
+		return pin_link(fd, dev->ifindex, egress ? "egress" : "ingress");
+	if (errno != EINVAL && errno != EOPNOTSUPP)
+		return sw_err("cannot attach to tc of %s: %s", dev->name, strerror(errno));
+	info->clsact = 1; /* before 6.6: a filter */
+	if (clsact_attach(dev->ifindex, egress, bpf_program__fd(prog), true, &made))
+		return -1;
+	info->clsact_ours |= made;
+	return 0;
+}
+
+static int save_device(uint32_t ifindex, const struct sw_device *dev)
+{
+	int fd = map_by_name("devices");
+	int ret = fd < 0 ? -1 : bpf_map_update_elem(fd, &ifindex, dev, BPF_ANY);
+
+	if (fd >= 0)
+		close(fd);
+	return ret ? sw_err("cannot write map devices: %s", strerror(errno)) : 0;
+}
+
+int loader_devices(uint32_t ifindex[SW_MAX_DEVICES], struct sw_device dev[SW_MAX_DEVICES])
+{
+	int fd = map_by_name("devices"), n = 0;
+	uint32_t *prev = NULL;
+
+	if (fd < 0)
+		return 0;
+	while (n < SW_MAX_DEVICES && !bpf_map_get_next_key(fd, prev, &ifindex[n])) {
+		prev = &ifindex[n];
+		if (!bpf_map_lookup_elem(fd, &ifindex[n], &dev[n]))
+			n++;
+	}
+	close(fd);
+	return n;
+}
+
+static int free_slot(const struct sw_device *dev, int n)
+{
+	for (uint32_t slot = 0; slot < SW_MAX_DEVICES; slot++) {
+		int i = 0;
+
+		while (i < n && dev[i].slot != slot)
+			i++;
+		if (i == n)
+			return slot;
+	}
+	return sw_err("%d devices are attached, no more is possible", SW_MAX_DEVICES);
+}
+
+/* Exchange the programs under the links that are there (an upgrade). */
+static int replace_links(struct synward_bpf *skel, const struct dev *dev, const struct sw_device *info)
+{
+	const struct {
+		const char *hook;
+		struct bpf_program *prog;
+	} links[] = { { "xdp", skel->progs.sw_xdp },
+		      { "ingress", skel->progs.sw_ingress },
+		      { "egress", skel->progs.sw_egress } };
+	char path[PATH_MAX];
+	bool made = false;
+
+	for (size_t i = 0; i < 3; i++) {
+		int fd, ret;
+
+		pin_link_path(path, sizeof(path), dev->ifindex, links[i].hook);
+		fd = bpf_obj_get(path);
+		if (fd < 0)
+			continue;
+		ret = bpf_link_update(fd, bpf_program__fd(links[i].prog), NULL);
+		close(fd);
+		if (ret)
+			return sw_err("cannot replace the program at %s: %s", path, strerror(errno));
+	}
+	if (!info->clsact)
+		return 0;
+	if (clsact_attach(dev->ifindex, true, bpf_program__fd(skel->progs.sw_egress), true, &made))
+		return -1;
+	if (info->hook == SW_HOOK_TC)
+		return clsact_attach(dev->ifindex, false, bpf_program__fd(skel->progs.sw_ingress),
+				     true, &made);
+	return 0;
+}
+
+/* The namespace's meta entry: read, or made when this is the first device. */
+static int get_meta(struct sw_meta *meta, const struct attach_options *o, bool *fresh)
+{
+	int fd = map_by_name("meta");
+	uint32_t zero = 0;
+	int ret;
+
+	*fresh = fd < 0;
+	if (*fresh)
+		return fill_meta(meta, o);
+	ret = bpf_map_lookup_elem(fd, &zero, meta);
+	close(fd);
+	if (ret || meta->magic != SW_MAGIC)
+		return sw_err("an attach was cut short here; try: synward detach --all");
+	if (meta->abi != SW_ABI || meta->flow_size != sizeof(struct sw_flow) ||
+	    meta->listener_size != sizeof(struct sw_listener))
+		return sw_err("the maps here were made by synward %.*s, whose layout is another; "
+			      "first: synward detach --all",
+			      (int)sizeof(meta->version), meta->version);
+	if (o->sizes_given && (meta->max_flows != o->max_flows ||
+			       meta->max_half_open != o->max_half_open ||
+			       meta->config.syn_timeout_s != o->syn_timeout_s ||
+			       meta->config.two_msl_s != 2 * o->msl_s))
+		return sw_err("the tables of this namespace have other sizes or timeouts already; "
+			      "first: synward detach --all");
+	return 0;
+}
+
+static int attach_hooks(struct synward_bpf *skel, const struct dev *dev,
+			const struct attach_options *o, struct sw_device *info)
+{
+	info->hook = dev->loopback	  ? SW_HOOK_EGRESS_ONLY :
+		     o->hook == HOOK_TC ? SW_HOOK_TC :
+					  SW_HOOK_XDP;
+	/* egress first: what leaves tells which end is local */
+	if (attach_tc(skel->progs.sw_egress, dev, true, info))
+		return -1;
+	if (info->hook == SW_HOOK_XDP)
+		return attach_ingress_xdp(skel, dev, o, &info->xdp_mode);
+	if (info->hook == SW_HOOK_TC)
+		return attach_tc(skel->progs.sw_ingress, dev, false, info);
+	return 0;
+}
+
+int loader_attach(const struct dev_list *all, const struct dev *dev, const struct attach_options *o,
+		  struct attach_result *result)
+{
+	uint32_t ifindex[SW_MAX_DEVICES];
+	struct sw_device devices[SW_MAX_DEVICES], *info = &result->dev;
+	int n = loader_devices(ifindex, devices), slot;
+	struct timespec now;
+	struct synward_bpf *skel;
+	struct sw_meta meta;
+	bool fresh;
+	char name[64];
+
+	memset(result, 0, sizeof(*result));
+	for (int i = 0; i < n; i++) {
+		const char *why;
+		const struct dev *other = dev_by_index(all, ifindex[i]);
+
+		if (!other) { /* its device is gone, and with it its links */
+			loader_detach(ifindex[i], &devices[i]);
+			n = loader_devices(ifindex, devices);
+			i = -1;
+			continue;
+		}
+		if ((int)ifindex[i] == dev->ifindex) {
+			if (!o->replace)
+				return sw_err("%s is attached already; try: synward status",
+					      dev->name);
+			result->replaced = true;
+			*info = devices[i];
+		} else if (dev_overlap(all, dev, other, &why)) {
+			return sw_err("%s and %s would count every packet twice: %s; attach one of them",
+				      dev->name, other->name, why);
+		}
+	}
+	if (get_meta(&meta, o, &fresh))
+		return -1;
+	if (!result->replaced && dev->xdp_prog_id && o->hook != HOOK_TC && !dev->loopback)
+		return sw_err("%s has an XDP program already: %s; remove it, or use --hook tc",
+			      dev->name, program_name(dev->xdp_prog_id, name, sizeof(name)));
+	slot = result->replaced ? (int)info->slot : free_slot(devices, n);
+	if (slot < 0)
+		return -1;
+	skel = load(&meta, slot, fresh);
+	if (!skel)
+		goto fail;
+	if (result->replaced) {
+		if (replace_links(skel, dev, info))
+			goto fail;
+		synward_bpf__destroy(skel);
+		return 0;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	info->since_ns = now.tv_sec * SW_NS_PER_SEC + now.tv_nsec;
+	info->slot = slot;
+	snprintf(info->name, sizeof(info->name), "%s", dev->name);
+	/* known before anything is attached: detach finds what a killed attach left */
+	if (save_device(dev->ifindex, info) || attach_hooks(skel, dev, o, info) ||
+	    save_device(dev->ifindex, info))
+		goto fail;
+	/* any program of a device's object can import: this one is kept for it */
+	pin_path(name, sizeof(name), "import");
+	if (access(name, F_OK) && bpf_program__pin(skel->progs.sw_import, name)) {
+		sw_err("cannot pin %s: %s", name, strerror(errno));
+		goto fail;
+	}
+	synward_bpf__destroy(skel);
+	return 0;
+fail:
+	if (skel)
+		synward_bpf__destroy(skel);
+	if (!result->replaced)
+		loader_detach(dev->ifindex, info);
+	if (fresh)
+		pin_remove("");
+	return -1;
+}
+
+static void detach_link(const char *path, void *arg)
+{
+	int fd = bpf_obj_get(path);
+
+	(void)arg;
+	if (fd >= 0) {
+		bpf_link_detach(fd); /* now, not when the last reference goes */
+		close(fd);
+	}
+	unlink(path);
+}
+
+void loader_detach(uint32_t ifindex, const struct sw_device *dev)
+{
+	static const char *const hooks[] = { "xdp", "ingress", "egress" };
+	int fd = map_by_name("devices");
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < 3; i++) {
+		pin_link_path(path, sizeof(path), ifindex, hooks[i]);
+		if (!access(path, F_OK))
+			detach_link(path, NULL);
+	}
+	if (dev->clsact || clsact_present(ifindex))
+		clsact_detach(ifindex, dev->clsact_ours);
+	if (fd >= 0) {
+		bpf_map_delete_elem(fd, &ifindex);
+		close(fd);
+	}
+}
+
+void loader_detach_all(const struct dev_list *all)
+{
+	uint32_t ifindex[SW_MAX_DEVICES];
+	struct sw_device dev[SW_MAX_DEVICES];
+	int n = loader_devices(ifindex, dev);
+
+	for (int i = 0; i < n; i++)
+		loader_detach(ifindex[i], &dev[i]);
+	for (int i = 0; i < all->n; i++)
+		if (clsact_present(all->dev[i].ifindex))
+			clsact_detach(all->dev[i].ifindex, false);
+	pin_each_link(detach_link, NULL);
+	pin_remove("");
+}
+
+/* sock_diag to the mirror */
+
+struct import {
+	int prog_fd;
+	uint32_t flows, listeners, failed;
+};
+
+static int request(struct import *im, const struct sw_request *req)
+{
+	struct {
+		char eth[SW_ETH_HLEN];
+		char req[sizeof(struct sw_request)];
+	} frame = { 0 };
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &frame,
+			    .data_size_in = sizeof(frame), .repeat = 1);
+
+	memcpy(frame.req, req, sizeof(*req));
+	if (bpf_prog_test_run_opts(im->prog_fd, &opts)) {
+		im->failed++;
+		return -1;
+	}
+	return (int)opts.retval;
+}
+
+static int import_listener(const struct ksock *sk, void *arg)
+{
+	struct import *im = arg;
+	struct sw_request req = { .kind = SW_REQ_LISTENER };
+
+	memcpy(req.listener.addr, sk->src, sizeof(req.listener.addr));
+	req.listener.port = htons(sk->sport);
+	req.listener.family = sk->family;
+	req.listener.flags = sk->v6only ? SW_L_V6ONLY : 0;
+	if (request(im, &req) > 0)
+		im->listeners++;
+	return 0;
+}
+
+static const uint8_t kernel_states[] = {
+	[1] = SW_ESTABLISHED, [2] = SW_SYN_SENT,   [3] = SW_SYN_RCVD, [4] = SW_FIN_WAIT_1,
+	[5] = SW_FIN_WAIT_2,  [6] = SW_TIME_WAIT,  [7] = SW_CLOSED,   [8] = SW_CLOSE_WAIT,
+	[9] = SW_LAST_ACK,    [10] = SW_LISTEN,	   [11] = SW_CLOSING,
+};
+
+/* How long it has been in its state: known of timers whose start is. */
+static uint32_t ago_ms(const struct ksock *sk, uint8_t state)
+{
+	if (state == SW_TIME_WAIT && sk->expires_ms < 60000)
+		return 60000 - sk->expires_ms; /* TCP_TIMEWAIT_LEN */
+	if (state == SW_SYN_RCVD && sk->retrans < 6)
+		return ((1u << sk->retrans) - 1) * 1000; /* 1 + 2 + 4 ... s */
+	return 0;
+}
+
+/* Ports that listen here, to tell who accepted a connection. */
+struct listening {
+	struct import *im;
+	uint8_t port[65536 / 8];
+};
+
+static int note_listener(const struct ksock *sk, void *arg)
+{
+	struct listening *l = arg;
+
+	l->port[sk->sport / 8] |= 1 << sk->sport % 8;
+	return import_listener(sk, l->im);
+}
+
+static int import_flow(const struct ksock *sk, void *arg)
+{
+	struct listening *l = arg;
+	struct sw_request req = { .kind = SW_REQ_FLOW };
+	struct sw_import *in = &req.flow;
+	struct sw_pkt p = { 0 };
+	uint8_t state = sk->state < sizeof(kernel_states) ? kernel_states[sk->state] : SW_CLOSED;
+	bool server;
+
+	if (state == SW_CLOSED || state == SW_LISTEN || !sk->dport)
+		return 0;
+	p.key.family = sk->family == 2 ? SW_AF_INET : SW_AF_INET6;
+	memcpy(p.key.addr[0], sk->src, sizeof(sk->src));
+	memcpy(p.key.addr[1], sk->dst, sizeof(sk->dst));
+	p.key.port[0] = htons(sk->sport);
+	p.key.port[1] = htons(sk->dport);
+	if (sw_sort_key(&p) != SW_R_OBSERVED)
+		return 0;
+	server = state != SW_SYN_SENT &&
+		 (state == SW_SYN_RCVD || l->port[sk->sport / 8] & 1 << sk->sport % 8);
+	in->key = p.key;
+	in->side = p.from;
+	in->server = server ? in->side : in->side ^ 1;
+	in->state = state;
+	in->ago_ms = ago_ms(sk, state);
+	in->ifindex = sk->ifindex;
+	if (sk->has_info) {
+		in->opts = (sk->options & TCPI_OPT_TIMESTAMPS ? SW_OPT_TS : 0) |
+			   (sk->options & TCPI_OPT_SACK ? SW_OPT_SACK : 0) |
+			   (sk->options & TCPI_OPT_WSCALE ? SW_OPT_WSCALE : 0);
+		in->wscale[in->side] = sk->rcv_wscale;
+		in->wscale[in->side ^ 1] = sk->snd_wscale;
+	}
+	if (request(l->im, &req) == SW_IMPORTED)
+		l->im->flows++;
+	return 0;
+}
+
+int loader_import(uint32_t *listeners)
+{
+	struct import im = { .prog_fd = map_by_name("import") };
+	struct listening *l = calloc(1, sizeof(*l));
+	int ret = -1;
+
+	if (!l || im.prog_fd < 0) {
+		sw_err("cannot open the import program: %s", strerror(errno));
+	} else {
+		l->im = &im;
+		if (!sockdiag_dump(1u << 10, false, note_listener, l) &&
+		    !sockdiag_dump(SOCKDIAG_ALL & ~(1u << 10), true, import_flow, l))
+			ret = im.failed ? sw_err("%u sockets could not be imported: %s", im.failed,
+						 strerror(errno)) :
+					  (int)im.flows;
+	}
+	if (im.prog_fd >= 0)
+		close(im.prog_fd);
+	free(l);
+	*listeners = im.listeners;
+	return ret;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef SW_PIN_H
+#define SW_PIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Where things are pinned: /sys/fs/bpf/synward/<netns inode>/, mode 0700. A map
+ * by its name; the links of a device as link_<ifindex>_{xdp,ingress,egress}.
+ */
+#define PIN_ROOT "/sys/fs/bpf/synward"
+
+/* The directory of the current network namespace (static storage); NULL with sw_err(). */
+const char *pin_dir(void);
+
+/* dir/name, or dir/link_<ifindex>_<hook>. buf holds PATH_MAX. */
+void pin_path(char *buf, size_t size, const char *name);
+void pin_link_path(char *buf, size_t size, int ifindex, const char *hook);
+
+/*
+ * Make bpffs available at /sys/fs/bpf: mounts it when it is not, but only in
+ * init's mount namespace (in another one a pin would die with the namespace),
+ * and says so on stderr. 0, or -1 with sw_err().
+ */
+int pin_mount(void);
+
+/*
+ * Keep other synward commands that change something out, in all namespaces.
+ * Makes the directories when make is set. Returns a file descriptor whose
+ * close is the unlock; -1 with sw_err(); -2 when there is no directory and
+ * none was to be made. pin_unlock() removes directories that are empty.
+ */
+int pin_lock(bool make);
+void pin_unlock(int fd);
+
+/* Is anything pinned for the current network namespace? */
+bool pin_exists(void);
+
+/* Remove every pin of the current namespace whose name starts with prefix. */
+void pin_remove(const char *prefix);
+
+/* Calls fn for each pinned link of the current namespace. */
+void pin_each_link(void (*fn)(const char *path, void *arg), void *arg);
+
+#endif
