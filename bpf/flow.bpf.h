@@ -10,9 +10,13 @@
 const volatile struct sw_config config = { 0 };
 const volatile __u32 device_slot = 0;
 
+/* Without volatile; the barrier keeps clang from taking the zeros above for the values. */
 static sw_inline const struct sw_config *sw_cfg(void)
 {
-	return (const struct sw_config *)&config;
+	const struct sw_config *c = (const struct sw_config *)&config;
+
+	asm volatile("" : "+r"(c));
+	return c;
 }
 
 static sw_inline void sw_count(__u32 reason)

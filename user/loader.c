@@ -47,6 +47,12 @@ static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 	return 0;
 }
 
+__attribute__((constructor)) static void quiet_libbpf(void)
+{
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	libbpf_set_print(on_libbpf);
+}
+
 static int map_by_name(const char *name)
 {
 	char path[PATH_MAX];
@@ -135,8 +141,6 @@ static struct synward_bpf *load(const struct sw_meta *meta, uint32_t slot, bool 
 	uint32_t zero = 0;
 	int err;
 
-	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-	libbpf_set_print(on_libbpf);
 	skel = synward_bpf__open();
 	if (!skel) {
 		sw_err("cannot open the BPF object: %s", strerror(errno));

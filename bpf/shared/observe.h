@@ -242,6 +242,7 @@ static sw_inline bool sw_on_ack_of_syn(struct sw_flow *f, __u32 s, const struct 
 	if (sw_before(p->seq, S->iss + 1) || sw_after(p->seq, R->ack + R->win))
 		return false;
 	f->flags &= ~SW_F_ALT_ISS;
+	S->ack = p->ack; /* its first */
 	if (!(f->flags & SW_F_COMPLETED)) {
 		f->flags |= SW_F_COMPLETED;
 		f->client_us = sw_us(sw_age(now, f->mark));
@@ -376,7 +377,7 @@ static sw_inline void sw_on_ack(struct sw_flow *f, __u32 s, const struct sw_pkt 
 		f->ctl.state[s] = f->ctl.state[r] = SW_ESTABLISHED;
 		f->changed = now;
 		ch->what |= SW_CH_STATE;
-		R->nxt = R->max = p->ack;
+		S->ack = R->nxt = R->max = p->ack;
 		R->ack = p->seq;
 		R->win = 0xffffff;
 		f->path = p->path;
