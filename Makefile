@@ -22,7 +22,7 @@ LIBS := libbpf libmnl json-c
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARN) -I$(B) $(shell $(PKG_CONFIG) --cflags $(LIBS)) $(CFLAGS)
 LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -lelf -lz
-# -mcpu=v3: 32-bit jumps and compare-and-swap, Linux 5.12. The dash-i: asm/types.h on Debian.
+# -mcpu=v3: 32-bit jumps and compare-and-swap, Linux 5.12.
 BPF_CFLAGS = -g -O2 -target bpf -mcpu=v3 $(WARN) -include $(VMLINUX_H) -I. -Ibpf \
 	     $(shell $(PKG_CONFIG) --cflags libbpf)
 
@@ -52,9 +52,38 @@ $(B)/synward.skel.h: $(B)/synward.bpf.o
 -include $(OBJ:.o=.d) $(B)/synward.bpf.d
 $(B)/user/loader.o: $(B)/synward.skel.h
 
+-include tests/unit/Makefile.inc
+
+deps: ## install what building and testing need (asks on a terminal)
+	$(Q)tests/deps.sh
+
+# What needs packages runs in a second make: the first may be here before pkg-config is.
+demo: deps ## the main job in two private namespaces, live on a terminal
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo.py
+
+test: deps ## every test; as root
+	$(Q)tests/run.sh
+
+install: all ## into $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(B)/synward $(DESTDIR)$(PREFIX)/sbin/synward
+	install -D -m 644 user/man/synward.8 $(DESTDIR)$(PREFIX)/share/man/man8/synward.8
+	install -D -m 644 user/completion/synward.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/synward
+	install -D -m 644 user/completion/_synward $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_synward
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/sbin/synward $(DESTDIR)$(PREFIX)/share/man/man8/synward.8 \
+	      $(DESTDIR)$(PREFIX)/share/bash-completion/completions/synward \
+	      $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_synward
+
 vmlinux: ## make vmlinux.h again, from the running kernel
-	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c | bpf/slim-vmlinux.py > $(B)/vmlinux.h.new
-	$(Q)mv $(B)/vmlinux.h.new vmlinux.h
+	$(Q)mkdir -p $(B) && $(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c > $(B)/vmlinux.full.h
+	$(Q)bpf/slim-vmlinux.py < $(B)/vmlinux.full.h > $(B)/vmlinux.h.new && mv $(B)/vmlinux.h.new vmlinux.h
 
 clean: ## remove build/
 	$(Q)rm -rf $(B)
+
+help: ## this text
+	@echo 'make            build $(B)/synward'
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r t h; do printf 'make %-10s %s\n' "$$t" "$$h"; done
+	@echo 'V=1 shows the commands; PREFIX= DESTDIR= CLANG= BPFTOOL= VMLINUX_H= as usual'

@@ -60,8 +60,8 @@ static json_object *make(const struct store *s)
 	for (int i = 0; i < s->n_devices; i++)
 		json_object_array_add(o, view_device(&s->device[i].dev, s->device[i].ifindex));
 	json_object_object_add(doc, "devices", o);
-	json_object_object_add(doc, "flows", use(used.proven, s->meta.max_flows));
-	o = use(used.half, s->meta.max_half_open);
+	json_object_object_add(doc, "flows", use(used.proven, s->meta.config.proven_buckets * SW_WAYS));
+	o = use(used.half, s->meta.config.half_buckets * SW_WAYS);
 	json_object_object_add(o, "untracked", json_object_new_int64(g.untracked));
 	json_object_object_add(doc, "half_open", o);
 	o = json_object_new_object();

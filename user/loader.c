@@ -294,6 +294,20 @@ static int free_slot(const struct sw_device *dev, int n)
 	return sw_err("%d devices are attached, no more is possible", SW_MAX_DEVICES);
 }
 
+/* Is everything there that an attach of this device leaves? */
+static bool hooks_complete(const struct dev *dev, const struct sw_device *info)
+{
+	char egress[PATH_MAX], ingress[PATH_MAX];
+
+	pin_link_path(egress, sizeof(egress), dev->ifindex, "egress");
+	pin_link_path(ingress, sizeof(ingress), dev->ifindex,
+		      info->hook == SW_HOOK_XDP ? "xdp" : "ingress");
+	if (access(egress, F_OK) && !info->clsact)
+		return false;
+	return info->hook == SW_HOOK_EGRESS_ONLY || !access(ingress, F_OK) ||
+	       (info->hook == SW_HOOK_TC && info->clsact);
+}
+
 /* Exchange the programs under the links that are there (an upgrade). */
 static int replace_links(struct synward_bpf *skel, const struct dev *dev, const struct sw_device *info)
 {
@@ -395,10 +409,17 @@ int loader_attach(const struct dev_list *all, const struct dev *dev, const struc
 			i = -1;
 			continue;
 		}
+		if ((int)ifindex[i] == dev->ifindex && !hooks_complete(dev, &devices[i])) {
+			loader_detach(ifindex[i], &devices[i]); /* an attach was killed */
+			n = loader_devices(ifindex, devices);
+			i = -1;
+			continue;
+		}
 		if ((int)ifindex[i] == dev->ifindex) {
 			if (!o->replace)
-				return sw_err("%s is attached already; try: synward status",
-					      dev->name);
+				return sw_err("%s is attached already; see: synward status, or "
+					      "first: synward detach %s",
+					      dev->name, dev->name);
 			result->replaced = true;
 			*info = devices[i];
 		} else if (dev_overlap(all, dev, other, &why)) {

@@ -89,7 +89,7 @@ static sw_inline enum sw_import_result sw_import_flow(struct sw_tables *t, const
 		/* both ends are this host's: the second socket tells its own state */
 		f = sw_flow_of(at);
 		if (!(f->flags & SW_F_IMPORTED) || f->flags & SW_F_LOCAL << side ||
-		    f->flags & SW_F_BOTH(SW_F_SEQ) || !sw_claim(f))
+		    f->flags & SW_F_BOTH(SW_F_SEQ) || !sw_claim(f, &in->key))
 			return SW_IMPORT_KNOWN;
 		f->flags |= SW_F_LOCAL << side;
 		f->ctl.state[side] = in->state;
@@ -97,7 +97,7 @@ static sw_inline enum sw_import_result sw_import_flow(struct sw_tables *t, const
 		return SW_IMPORTED;
 	}
 	at = sw_take(opening ? t->half : t->proven, opening ? SW_HALF : SW_PROVEN,
-		     opening ? SW_CLASS_ACTIVE : SW_CLASS_OPEN, now_s, cfg, &live,
+		     SW_RANK_ANY, now_s, cfg, &live,
 		     &ch->scratch);
 	if (!at.bucket)
 		return SW_IMPORT_FULL;

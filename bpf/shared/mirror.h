@@ -102,8 +102,8 @@ static sw_inline void sw_promote(struct sw_tables *t, struct sw_place from, stru
 	bool live = false;
 	__u16 gen;
 
-	if (!to.bucket || !sw_claim(sw_flow_of(to)))
-		to = sw_take(t->proven, SW_PROVEN, SW_CLASS_OPEN, now_s, cfg, &live,
+	if (!to.bucket || !sw_claim(sw_flow_of(to), &f->key))
+		to = sw_take(t->proven, SW_PROVEN, SW_RANK_ANY, now_s, cfg, &live,
 		     &ch->scratch);
 	if (!to.bucket) {
 		/* being written by another CPU: stays, and moves with its next segment */
@@ -133,15 +133,19 @@ static sw_inline void sw_account_half(struct sw_flow *f, const struct sw_pkt *p,
 		ch->add.flags = SW_G_PENDING_ADD;
 	} else if (ch->what & SW_CH_SYNACK) {
 		sw_settle(f, &ch->sub);
+		if (!serves && p->listener && !(f->flags & SW_F_MIDSTREAM))
+			ch->what |= SW_CH_SYN; /* its SYN found the listener unknown */
 		f->listener = p->listener;
 		f->birth_s = now_s;
 		/* Without its SYN, of a listener that lost entries: one that was counted then. */
-		if (p->listener && !(f->flags & SW_F_MIDSTREAM && p->overflowed)) {
+		if (f->flags & SW_F_MIDSTREAM && p->overflowed) {
+			ch->what ^= SW_CH_SYNACK | SW_CH_SYNACK_RTX;
+		} else if (p->listener) {
 			f->flags |= SW_F_HALF;
 			ch->add.flags = SW_G_HALF_ADD;
 		}
 	}
-	ch->add.listener = f->listener;
+	ch->listener = ch->add.listener = f->listener;
 	ch->add.birth_s = now_s;
 }
 
@@ -152,19 +156,23 @@ static sw_inline struct sw_place sw_create(struct sw_tables *t, const struct sw_
 	struct sw_place at = { 0 };
 	__u32 now_s = now / SW_NS_PER_SEC;
 	struct sw_flow *f;
-	bool live;
+	bool live, again;
 
 	if (p->flags & SW_TH_RST) {
 		sw_ignore(ch, SW_R_NO_FLOW);
 		return at;
 	}
-	/* a segment out of nowhere replaces no handshake */
-	at = sw_take(t->half, SW_HALF, p->flags & SW_TH_SYN ? SW_CLASS_ACTIVE : SW_CLASS_PICKUP,
-		     now_s, cfg, &live,
+	/*
+	 * A segment out of nowhere replaces no handshake; nor does the SYN-ACK of
+	 * one that lost its entry, which was counted then and is sent again.
+	 */
+	again = p->flags & SW_TH_ACK && p->overflowed;
+	at = sw_take(t->half, SW_HALF,
+		     p->flags & SW_TH_SYN && !again ? SW_RANK_ANY : SW_CLASS_PICKUP + 1, now_s, cfg, &live,
 		     &ch->scratch);
 	if (!at.bucket) {
 		sw_ignore(ch, SW_R_TABLE_FULL);
-		if (p->flags & SW_TH_SYN && p->flags & SW_TH_ACK && p->listener) {
+		if (p->flags & SW_TH_SYN && p->flags & SW_TH_ACK && p->listener && !again) {
 			ch->what |= SW_CH_SYNACK;
 			ch->listener = ch->add.listener = p->listener;
 			ch->add.flags = SW_G_LOST_ADD;
@@ -202,7 +210,7 @@ static sw_inline void sw_settle_half(struct sw_tables *t, const struct sw_pkt *p
 	__u32 now_s = now / SW_NS_PER_SEC, class;
 
 	sw_account_half(f, p, now_s, ch);
-	if (ch->what & SW_CH_SYNACK && old.bucket && sw_claim(sw_flow_of(old))) {
+	if (ch->what & SW_CH_SYNACK && old.bucket && sw_claim(sw_flow_of(old), &f->key)) {
 		sw_drop(old); /* its TIME_WAIT was recycled: here is the proof */
 		old.bucket = 0;
 	}
@@ -233,7 +241,7 @@ static sw_inline void sw_mirror(struct sw_tables *t, const struct sw_pkt *p, str
 		struct sw_flow *f = sw_flow_of(old);
 
 		if (sw_ended(f, now, cfg)) {
-			if (sw_claim(f))
+			if (sw_claim(f, &p->key))
 				sw_drop(old);
 			old.bucket = 0;
 		} else {
@@ -245,9 +253,8 @@ static sw_inline void sw_mirror(struct sw_tables *t, const struct sw_pkt *p, str
 		at = sw_find(t->half, h.tag, &p->key);
 	if (at.bucket && sw_expired(SW_HALF, at.bucket->stamp[at.slot & (SW_WAYS - 1)], now_s, cfg)) {
 		/* its gauge slot has left the window with it */
-		if (!sw_claim(sw_flow_of(at)))
-			return sw_ignore(ch, SW_R_CONTENDED);
-		sw_drop(at);
+		if (sw_claim(sw_flow_of(at), &p->key))
+			sw_drop(at);
 		at.bucket = 0;
 	}
 
@@ -255,19 +262,19 @@ static sw_inline void sw_mirror(struct sw_tables *t, const struct sw_pkt *p, str
 	proven = old.bucket && !reopens && !(at.bucket && p->flags & (SW_TH_SYN | SW_TH_RST));
 	if (proven)
 		at = old;
-	if (!at.bucket) {
+	/* The stripe lock keeps others off this flow: one that cannot be claimed is being replaced. */
+	if (!at.bucket || !sw_claim(sw_flow_of(at), &p->key)) {
+		proven = false;
 		at = sw_create(t, p, now, cfg, ch);
 		if (!at.bucket)
 			return;
-	} else if (!sw_claim(sw_flow_of(at))) {
-		return sw_ignore(ch, SW_R_CONTENDED);
 	}
 
 	sw_observe(sw_flow_of(at), p, now, ch);
 
-	ch->listener = sw_flow_of(at)->listener;
 	if (!proven)
 		return sw_settle_half(t, p, h, at, old, now, cfg, ch);
+	ch->listener = sw_flow_of(at)->listener;
 	if (ch->what & (SW_CH_STATE | SW_CH_RESTAMP))
 		at.bucket->stamp[at.slot & (SW_WAYS - 1)] =
 			sw_stamp(sw_proven_class(sw_flow_of(at)), now_s);

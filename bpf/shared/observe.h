@@ -268,12 +268,12 @@ static sw_inline void sw_adopt(struct sw_flow *f, __u32 s, const struct sw_pkt *
 	struct sw_dir *S = &f->dir[s], *R = &f->dir[r];
 	__u32 fin = !!(p->flags & SW_TH_FIN);
 
-	S->nxt = S->max = p->seq + p->len + fin;
+	S->nxt = S->max = p->seq;
 	S->ack = R->nxt = R->max = p->ack;
 	R->ack = p->seq;
 	R->win = S->win = 0xffffff;
 	if (f->flags & SW_F_FIN << s)
-		S->fin = S->max;
+		S->fin = S->nxt = S->max = p->seq + p->len + fin;
 	if (f->flags & SW_F_FIN << r)
 		R->fin = p->ack;
 	f->flags |= SW_F_BOTH(SW_F_SEQ);

@@ -36,6 +36,8 @@ enum sw_table { SW_PROVEN, SW_HALF };
 #define SW_CLASS_HALF 2u    /* answered: half-open */
 #define SW_CLASS_ACTIVE 3u  /* this host's own SYN */
 
+#define SW_RANK_ANY 4u
+
 #define SW_FOREVER 0x3fffffffu
 
 /* How long each class lives. A proven flow knows its end to the nanosecond; here a second more. */
@@ -209,15 +211,21 @@ static sw_inline bool sw_cas(__u64 *word, __u64 old, __u64 new)
 	return __sync_val_compare_and_swap(word, old, new) == old;
 }
 
-/* Take a flow for writing. False when another CPU is about to replace it. */
-static sw_inline bool sw_claim(struct sw_flow *f)
+/*
+ * Take the flow that was found under a key for writing. False when another CPU
+ * is replacing it, or has: then the key has no entry any more.
+ */
+static sw_inline bool sw_claim(struct sw_flow *f, const struct sw_key *key)
 {
 	union sw_ctl old = { .word = *(volatile __u64 *)&f->ctl.word }, new = old;
 
-	if (old.lock != SW_LIVE)
-		return false;
 	new.lock = SW_LIVE | SW_BUSY;
-	return sw_cas(&f->ctl.word, old.word, new.word);
+	if (old.lock != SW_LIVE || !sw_cas(&f->ctl.word, old.word, new.word))
+		return false;
+	if (sw_likely(sw_key_equal(&f->key, key)))
+		return true;
+	(void)__sync_lock_test_and_set(&f->ctl.word, old.word);
+	return false;
 }
 
 /* Everything written becomes visible with this word (an exchange is a full barrier). */
@@ -254,13 +262,13 @@ static sw_inline bool sw_take_slot(struct sw_place at)
 
 /*
  * A slot for a new flow, claimed: a free one, an expired one, or the one of
- * the lowest class, oldest first, if its class is at most max_class. On return
+ * the lowest rank (class + 1), oldest first, if that is at most max_rank. On return
  * *was_live says that a flow that had not expired is being replaced; its
  * fields can be read until the caller overwrites them. bucket is NULL when no
  * slot may be taken.
  */
 static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_table table,
-					 __u32 max_class,
+					 __u32 max_rank,
 					 __u32 now_s, const struct sw_config *cfg, bool *was_live,
 					 volatile __u16 *scratch)
 {
@@ -279,19 +287,24 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 			return at;
 		mask &= mask - 1;
 	}
-	/* lowest: expired; else by class, then the oldest; the slot's number in the low bits */
+	/*
+	 * Lowest: expired; else by rank, then the oldest; the slot's number in the
+	 * low bits. A SYN whose answer may be on its way ranks above the answered:
+	 * the SYN-ACK must find it.
+	 */
 	for (int i = 0; i < 2 * SW_WAYS; i++) {
 		__u32 stamp = (i < SW_WAYS ? b[0] : b[1])->stamp[i & (SW_WAYS - 1)];
-		__u64 alive = (__u64)sw_expired(table, stamp, now_s, cfg) - 1;
-		__u64 score = ((__u64)(stamp >> 30) + 1) << 40 |
-			      (__u64)(0x3fffffff - sw_stamp_age(stamp, now_s)) << 8;
+		__u64 age = sw_stamp_age(stamp, now_s), rank = (stamp >> 30) + 1;
+		__u64 alive = (__u64)sw_expired(table, stamp, now_s, cfg) - 1, score;
 
-		score = (score & alive) | i;
+		if (table == SW_HALF) /* 2, pending, becomes 4 while age < 2 */
+			rank += (age - 2) >> 63 << 1 & ((rank ^ 2) - 1) >> 63 << 1;
+		score = ((rank << 40 | (0x3fffffff - age) << 8) & alive) | i;
 		if (score < best)
 			best = score;
 	}
 	*was_live = best >> 40;
-	if (best >> 40 > max_class + 1)
+	if (best >> 40 > max_rank)
 		return none;
 	at.slot = sw_opaque(scratch, best & 0xf) & 0xf;
 	at.bucket = at.slot < SW_WAYS ? b[0] : b[1];
