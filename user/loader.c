@@ -84,7 +84,6 @@ static uint32_t buckets_for(uint32_t entries)
 static int fill_meta(struct sw_meta *m, const struct attach_options *o)
 {
 	uint64_t need, have = memory_available();
-	struct timespec tick;
 
 	memset(m, 0, sizeof(*m));
 	m->magic = SW_MAGIC;
@@ -99,8 +98,6 @@ static int fill_meta(struct sw_meta *m, const struct attach_options *o)
 	m->config.two_msl_s = 2 * o->msl_s;
 	sw_config_lives(&m->config);
 	snprintf(m->version, sizeof(m->version), "%s", SW_VERSION);
-	if (!clock_getres(CLOCK_MONOTONIC_COARSE, &tick))
-		m->tick_ns = tick.tv_nsec;
 	if (getrandom(m->config.seed, sizeof(m->config.seed), 0) != sizeof(m->config.seed))
 		return sw_err("cannot get random numbers: %s", strerror(errno));
 	need = (uint64_t)(m->config.proven_buckets + m->config.half_buckets) *

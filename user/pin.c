@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -85,6 +86,18 @@ static int make_dir(const char *path)
 		       0;
 }
 
+/* An interrupt waits until what was begun is done or undone. */
+static void hold_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(how, &set, NULL);
+}
+
 int pin_lock(bool make)
 {
 	struct stat by_fd, by_path;
@@ -112,6 +125,7 @@ int pin_lock(bool make)
 				close(fd);
 				return -1;
 			}
+			hold_signals(SIG_BLOCK);
 			return fd;
 		}
 		close(fd);
@@ -125,6 +139,7 @@ void pin_unlock(int fd)
 	rmdir(pin_dir());
 	rmdir(PIN_ROOT);
 	close(fd);
+	hold_signals(SIG_UNBLOCK);
 }
 
 bool pin_exists(void)

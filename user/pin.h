@@ -26,7 +26,8 @@ void pin_link_path(char *buf, size_t size, int ifindex, const char *hook);
 int pin_mount(void);
 
 /*
- * Keep other synward commands that change something out, in all namespaces.
+ * Keep other synward commands that change something out, in all namespaces, and
+ * SIGINT, SIGTERM and SIGHUP off until pin_unlock(): nothing is left half done.
  * Makes the directories when make is set. Returns a file descriptor whose
  * close is the unlock; -1 with sw_err(); -2 when there is no directory and
  * none was to be made. pin_unlock() removes directories that are empty.

@@ -24,7 +24,6 @@ struct sw_meta {
 	__u32 max_flows;   /* as asked for at attach */
 	__u32 max_half_open;
 	struct sw_config config;
-	__u32 tick_ns;	   /* length of a kernel tick: how coarse the hot path's clock is */
 	char version[32];  /* of the synward that made the maps */
 };
 
