@@ -15,6 +15,8 @@
 #define SW_SUM_CHUNK 64
 #define SW_SUM_CHUNKS 24 /* 1,536 bytes: longer segments were merged, and so verified */
 
+enum sw_csum { SW_CSUM_UNKNOWN, SW_CSUM_GOOD, SW_CSUM_BAD };
+
 static sw_inline __u32 sw_fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);

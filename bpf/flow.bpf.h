@@ -69,6 +69,13 @@ static sw_inline void sw_account(const struct sw_change *ch, __u32 now_s)
 	__u32 i = ch->listener;
 	struct sw_listener *l;
 
+	if (ch->what & SW_CH_EVICTED) {
+		__u32 zero = 0;
+		struct sw_shared *own = bpf_map_lookup_elem(&shared, &zero);
+
+		if (own)
+			__sync_fetch_and_add(&own->evicted, 1);
+	}
 	sw_gauge(&ch->victim, now_s);
 	sw_gauge(&ch->sub, now_s);
 	sw_gauge(&ch->add, now_s);

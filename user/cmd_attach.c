@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "fail.h"
+#include "import.h"
 #include "loader.h"
 #include "out.h"
 #include "pin.h"
@@ -154,7 +155,7 @@ static int attach(const struct dev_list *all, int n, char **names, json_object *
 		}
 		json_object_array_add(devices, view_device(&results[i].dev, dev->ifindex));
 	}
-	flows = loader_import(&listeners);
+	flows = import_sockets(&listeners);
 	if (flows < 0) {
 		undo(all, n, names, results);
 		return -1;

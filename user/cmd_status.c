@@ -60,7 +60,9 @@ static json_object *make(const struct store *s)
 	for (int i = 0; i < s->n_devices; i++)
 		json_object_array_add(o, view_device(&s->device[i].dev, s->device[i].ifindex));
 	json_object_object_add(doc, "devices", o);
-	json_object_object_add(doc, "flows", use(used.proven, s->meta.config.proven_buckets * SW_WAYS));
+	o = use(used.proven, s->meta.config.proven_buckets * SW_WAYS);
+	json_object_object_add(o, "evicted", json_object_new_int64(s->evicted));
+	json_object_object_add(doc, "flows", o);
 	o = use(used.half, s->meta.config.half_buckets * SW_WAYS);
 	json_object_object_add(o, "untracked", json_object_new_int64(g.untracked));
 	json_object_object_add(doc, "half_open", o);
@@ -106,6 +108,8 @@ static void print(json_object *doc)
 	}
 	putchar('\n');
 	print_use(doc, "flows", "flows");
+	out_thousands(number, sizeof(number), out_int(doc, "flows.evicted"));
+	printf(", %s given up for others", number);
 	print_use(doc, "\nhandshakes", "half_open");
 	out_thousands(number, sizeof(number), out_int(doc, "half_open.untracked"));
 	printf(", %s half-open without an entry\n", number);

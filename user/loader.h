@@ -28,9 +28,6 @@ struct attach_result {
 int loader_attach(const struct dev_list *all, const struct dev *dev,
 		  const struct attach_options *opts, struct attach_result *result);
 
-/* The kernel's listeners and connections into the mirror. Returns how many flows, -1 on error. */
-int loader_import(uint32_t *listeners);
-
 /* Undo one device; ifindex need not exist any more. Best effort, never fails. */
 void loader_detach(uint32_t ifindex, const struct sw_device *dev);
 

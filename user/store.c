@@ -101,6 +101,7 @@ int store_open(struct store *s)
 			      (int)sizeof(s->meta.version), s->meta.version);
 	if (read_one("shared", &shared) || read_devices(s))
 		return -1;
+	s->evicted = shared.evicted;
 	s->n_listeners = shared.listeners < SW_MAX_LISTENERS ? shared.listeners :
 							       SW_MAX_LISTENERS - 1;
 	s->proven = map_table("proven", s->meta.config.proven_buckets * sizeof(struct sw_bucket));

@@ -14,6 +14,7 @@ struct store {
 	const struct sw_bucket *proven; /* meta.config.proven_buckets of them */
 	const struct sw_bucket *half;   /* meta.config.half_buckets of them */
 	const struct sw_listener *listeners; /* SW_MAX_LISTENERS */
+	uint64_t evicted; /* live flows that a full table gave up */
 	uint32_t n_listeners; /* highest index in use */
 	struct store_device {
 		uint32_t ifindex;

@@ -31,6 +31,7 @@ struct sw_meta {
 struct sw_shared {
 	__u32 listeners; /* entries of "listeners" in use, entry 0 included */
 	__u32 learned;	 /* of these, learned from SYN-ACKs of other hosts */
+	__u64 evicted;	 /* live flows that a full proven table gave up */
 };
 
 enum sw_hook { SW_HOOK_TC, SW_HOOK_XDP, SW_HOOK_EGRESS_ONLY };

@@ -38,8 +38,6 @@ struct sw_key {
 #define SW_OPT_SACK 0x04
 #define SW_OPT_TS 0x08
 
-enum sw_csum { SW_CSUM_UNKNOWN, SW_CSUM_GOOD, SW_CSUM_BAD };
-
 /* One parsed TCP segment: all that the core knows of a packet. Host byte order. */
 struct sw_pkt {
 	struct sw_key key;

@@ -104,6 +104,8 @@ static sw_inline enum sw_import_result sw_import_flow(struct sw_tables *t, const
 	f = sw_flow_of(at);
 	if (live && opening)
 		sw_displace(f, ch);
+	else if (live)
+		ch->what |= SW_CH_EVICTED;
 	f->key = in->key;
 	f->ctl.state[side] = in->state;
 	f->ctl.state[side ^ 1] = sw_peer_state(in->state);

@@ -90,7 +90,6 @@ static sw_inline void sw_displace(struct sw_flow *f, struct sw_change *ch)
 	sw_settle(f, &ch->victim);
 	if (ch->victim.flags & SW_G_HALF_SUB)
 		ch->victim.flags |= SW_G_LOST_ADD;
-	ch->what |= SW_CH_EVICTED;
 }
 
 /* A proven flow moves out of the half-open table. to: the slot of the same key, if any. */

@@ -25,7 +25,7 @@
 #define SW_CH_STATE 0x0200u	 /* an endpoint's state changed */
 #define SW_CH_RESTAMP 0x0400u	 /* restarts its time: 2 MSL */
 #define SW_CH_STORED 0x0800u	 /* entered a table */
-#define SW_CH_EVICTED 0x1000u	 /* and pushed out one that was alive */
+#define SW_CH_EVICTED 0x1000u	 /* a full proven table gave up another flow for it */
 
 /* A +1 of a gauge that has to be given back, or taken. */
 struct sw_gauge_ref {

@@ -96,27 +96,21 @@ static sw_inline struct sw_hash sw_hash_key(const struct sw_key *k, const struct
 	__u32 a = cfg->seed[0] + k->family, b = cfg->seed[1], c = cfg->seed[2];
 	struct sw_hash h;
 
-#define SW_MIX(x, y, z, n) (x -= z, x ^= sw_rol(z, n), z += y)
+#define SW_MIX1(x, y, z, n) (x -= z, x ^= sw_rol(z, n), z += y)
+#define SW_MIX()                                                                                   \
+	(SW_MIX1(a, b, c, 4), SW_MIX1(b, c, a, 6), SW_MIX1(c, a, b, 8), SW_MIX1(a, b, c, 16),      \
+	 SW_MIX1(b, c, a, 19), SW_MIX1(c, a, b, 4))
 	if (k->family == SW_AF_INET6) {
 		a += k->addr[0][1];
 		b += k->addr[0][2];
 		c += k->addr[0][3];
-		SW_MIX(a, b, c, 4);
-		SW_MIX(b, c, a, 6);
-		SW_MIX(c, a, b, 8);
-		SW_MIX(a, b, c, 16);
-		SW_MIX(b, c, a, 19);
-		SW_MIX(c, a, b, 4);
+		SW_MIX();
 		a += k->addr[1][1];
 		b += k->addr[1][2];
 		c += k->addr[1][3];
-		SW_MIX(a, b, c, 4);
-		SW_MIX(b, c, a, 6);
-		SW_MIX(c, a, b, 8);
-		SW_MIX(a, b, c, 16);
-		SW_MIX(b, c, a, 19);
-		SW_MIX(c, a, b, 4);
+		SW_MIX();
 	}
+#undef SW_MIX1
 #undef SW_MIX
 	a += k->addr[0][0];
 	b += k->addr[1][0];
