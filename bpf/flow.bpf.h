@@ -9,6 +9,7 @@
 /* Written by the loader before load, so that the verifier and the JIT see constants. */
 const volatile struct sw_config config = { 0 };
 const volatile __u32 device_slot = 0;
+const volatile bool device_raw = false; /* packets start with their IP header */
 
 /* Without volatile; the barrier keeps clang from taking the zeros above for the values. */
 static sw_inline const struct sw_config *sw_cfg(void)
@@ -143,7 +144,7 @@ static sw_inline void sw_segment(void *ctx, bool xdp, bool egress, struct sw_wor
 	    sw_mirror_data(&t, p, h, bpf_ktime_get_coarse_ns()))
 		return sw_count(SW_R_OBSERVED);
 
-	if (!egress && sw_verify(ctx, xdp, p) == SW_CSUM_BAD)
+	if (!egress && !p->fragment && sw_verify(ctx, xdp, p) == SW_CSUM_BAD)
 		return sw_count(SW_R_BAD_CHECKSUM);
 	now = bpf_ktime_get_ns();
 	if (p->flags & SW_TH_SYN)

@@ -46,8 +46,12 @@ static sw_inline int sw_tc(struct __sk_buff *skb, bool egress, __u8 sender_local
 	if (!w)
 		return SW_NEXT;
 	sw_pull(skb);
-	reason = sw_parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len,
-				&w->pkt);
+	if (device_raw)
+		reason = sw_parse_raw((void *)(long)skb->data, (void *)(long)skb->data_end,
+				      skb->len, &w->pkt);
+	else
+		reason = sw_parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end,
+					skb->len, &w->pkt);
 	if (reason != SW_R_OBSERVED)
 		sw_count(reason);
 	else

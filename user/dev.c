@@ -55,6 +55,7 @@ static void read_dev(struct dev *dev, const struct nlmsghdr *nlh)
 	*dev = (struct dev){
 		.ifindex = ifi->ifi_index,
 		.flags = ifi->ifi_flags,
+		.type = ifi->ifi_type,
 		.loopback = ifi->ifi_flags & IFF_LOOPBACK,
 	};
 	mnl_attr_for_each(attr, nlh, sizeof(*ifi)) {

@@ -11,6 +11,7 @@ struct dev {
 	char name[IFNAMSIZ];
 	char kind[16];	    /* IFLA_INFO_KIND: "veth", "bond", ...; "" when none */
 	unsigned int flags; /* IFF_* */
+	unsigned short type; /* ARPHRD_*: what the link layer is */
 	int mtu;
 	int master;	    /* IFLA_MASTER ifindex (bond, bridge, vrf), 0 when none */
 	int link;	    /* IFLA_LINK ifindex when it is in this namespace, else 0

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,7 +130,7 @@ static int load_failed(int err)
 }
 
 /* The object for one device, on the namespace's maps; makes and pins these when there are none. */
-static struct synward_bpf *load(const struct sw_meta *meta, uint32_t slot, bool fresh)
+static struct synward_bpf *load(const struct sw_meta *meta, uint32_t slot, bool raw, bool fresh)
 {
 	struct synward_bpf *skel;
 	struct bpf_map *map;
@@ -144,6 +145,7 @@ static struct synward_bpf *load(const struct sw_meta *meta, uint32_t slot, bool 
 	}
 	memcpy((void *)&skel->rodata->config, &meta->config, sizeof(meta->config));
 	skel->rodata->device_slot = slot;
+	skel->rodata->device_raw = raw;
 	bpf_map__set_max_entries(skel->maps.proven, meta->config.proven_buckets);
 	bpf_map__set_max_entries(skel->maps.half, meta->config.half_buckets);
 	for (size_t i = 0; i < N_MAPS; i++) {
@@ -366,12 +368,39 @@ static int get_meta(struct sw_meta *meta, const struct attach_options *o, bool *
 	return 0;
 }
 
-static int attach_hooks(struct synward_bpf *skel, const struct dev *dev,
+/* Ethernet, or packets that start with their IP header (tun, wireguard, tunnels, PPP). */
+static int link_layer(const struct dev *dev, const struct attach_options *o, bool *raw)
+{
+	switch (dev->type) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+		*raw = false;
+		return 0;
+	case ARPHRD_NONE:
+	case ARPHRD_PPP:
+	case ARPHRD_RAWIP:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_TUNNEL6:
+	case ARPHRD_SIT:
+	case ARPHRD_IPGRE:
+		*raw = true;
+		return o->hook == HOOK_XDP ?
+			       sw_err("%s has no Ethernet header, which XDP needs; use --hook tc",
+				      dev->name) :
+			       0;
+	default:
+		return sw_err("%s is neither Ethernet nor plain IP (link type %u); attach another "
+			      "device",
+			      dev->name, dev->type);
+	}
+}
+
+static int attach_hooks(struct synward_bpf *skel, const struct dev *dev, bool raw,
 			const struct attach_options *o, struct sw_device *info)
 {
 	info->hook = dev->loopback	  ? SW_HOOK_EGRESS_ONLY :
-		     o->hook == HOOK_TC ? SW_HOOK_TC :
-					  SW_HOOK_XDP;
+		     o->hook == HOOK_TC || raw ? SW_HOOK_TC :
+						 SW_HOOK_XDP;
 	/* egress first: what leaves tells which end is local */
 	if (attach_tc(skel->progs.sw_egress, dev, true, info))
 		return -1;
@@ -391,7 +420,7 @@ int loader_attach(const struct dev_list *all, const struct dev *dev, const struc
 	struct timespec now;
 	struct synward_bpf *skel;
 	struct sw_meta meta;
-	bool fresh;
+	bool fresh, raw;
 	char name[64];
 
 	memset(result, 0, sizeof(*result));
@@ -423,15 +452,15 @@ int loader_attach(const struct dev_list *all, const struct dev *dev, const struc
 				      dev->name, other->name, why);
 		}
 	}
-	if (get_meta(&meta, o, &fresh))
+	if (link_layer(dev, o, &raw) || get_meta(&meta, o, &fresh))
 		return -1;
-	if (!result->replaced && dev->xdp_prog_id && o->hook != HOOK_TC && !dev->loopback)
+	if (!result->replaced && dev->xdp_prog_id && o->hook != HOOK_TC && !raw && !dev->loopback)
 		return sw_err("%s has an XDP program already: %s; remove it, or use --hook tc",
 			      dev->name, program_name(dev->xdp_prog_id, name, sizeof(name)));
 	slot = result->replaced ? (int)info->slot : free_slot(devices, n);
 	if (slot < 0)
 		return -1;
-	skel = load(&meta, slot, fresh);
+	skel = load(&meta, slot, raw, fresh);
 	if (!skel)
 		goto fail;
 	if (result->replaced) {
@@ -445,7 +474,7 @@ int loader_attach(const struct dev_list *all, const struct dev *dev, const struc
 	info->slot = slot;
 	snprintf(info->name, sizeof(info->name), "%s", dev->name);
 	/* known before anything is attached: detach finds what a killed attach left */
-	if (save_device(dev->ifindex, info) || attach_hooks(skel, dev, o, info) ||
+	if (save_device(dev->ifindex, info) || attach_hooks(skel, dev, raw, o, info) ||
 	    save_device(dev->ifindex, info))
 		goto fail;
 	/* any program of a device's object can import: this one is kept for it */

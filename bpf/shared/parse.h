@@ -330,4 +330,19 @@ static sw_inline int sw_parse_frame(const void *data, const void *end, __u32 fra
 	return sw_parse_ip(data, end, off, frame_len, type, p);
 }
 
+/* A packet of a device without link layer (tun, wireguard). *p must be zero. */
+static sw_inline int sw_parse_raw(const void *data, const void *end, __u32 frame_len,
+				  struct sw_pkt *p)
+{
+	const __u8 *first = data;
+
+	if ((const void *)(first + 1) > end)
+		return SW_R_TRUNCATED;
+	return sw_parse_ip(data, end, sw_opaque(&p->scratch, 0), frame_len,
+			   *first >> 4 == 4 ? SW_ETH_P_IP :
+			   *first >> 4 == 6 ? SW_ETH_P_IPV6 :
+					      0,
+			   p);
+}
+
 #endif

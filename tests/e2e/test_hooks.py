@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Hooks beside the usual ones: lo, clsact filters as before tcx, and a router between two devices."""
 
+import fcntl
 import os
+import struct
 import subprocess
 from unittest import mock
 
+import wire
 from lab import S4, LabTest, Net, eventually
 
 
@@ -82,3 +85,33 @@ class Hooks(LabTest):
         self.assert_agree(lab, connections=2)
         self.assertEqual(lab.listener(8080)["completed"], 2)
 
+
+    def test_tun(self):
+        """A device without Ethernet header: seen by tc, from the IP header on."""
+        lab = self.lab()
+        lab.s.listen("0.0.0.0", 8080)
+        with lab.s.inside():
+            try:
+                tun = os.open("/dev/net/tun", os.O_RDWR)
+                fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH22x", b"tun0", 0x1001))  # TUNSETIFF, IFF_TUN|IFF_NO_PI
+            except OSError as why:
+                self.skipTest(f"no tun device: {why}")
+        self.addCleanup(os.close, tun)
+        lab.s.ip("addr add 10.8.0.1/24 dev tun0", "link set tun0 up")
+        refused = lab.synward("attach", "tun0", "--hook", "xdp", expect=1)
+        self.assertIn("--hook tc", refused.stderr)
+        self.assertEqual(lab.attach(devs=("tun0",))["attached"][0]["hook"], "tc")
+        syn, ack = 2, 16
+        os.write(tun, wire.segment("10.8.0.2", 40000, "10.8.0.1", 8080, syn, seq=1000))
+        while True:
+            packet = os.read(tun, 2048)
+            if packet[0] >> 4 == 4 and packet[9] == 6:
+                break
+        isn = int.from_bytes(packet[24:28], "big")
+        os.write(tun, wire.segment("10.8.0.2", 40000, "10.8.0.1", 8080, ack, seq=1001, ack=isn + 1 & 0xffffffff))
+
+        def check():
+            flow, = lab.flows()
+            self.assertEqual((flow["client"]["state"], flow["server"]["state"], flow["local"], flow["dev"]),
+                             ("ESTABLISHED", "ESTABLISHED", "server", "tun0"))
+        eventually(check)
