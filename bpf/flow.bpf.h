@@ -102,25 +102,43 @@ static sw_inline void sw_account(const struct sw_change *ch, __u32 now_s)
 		__sync_fetch_and_add(&l->aborted, 1);
 }
 
-/* Which of our listeners a handshake segment concerns. */
-static sw_inline void sw_resolve(void *ctx, bool egress, struct sw_pkt *p, __u32 now_s,
-				 __u32 timeout_s)
+/* Which of our listeners a handshake segment concerns, into the work area's packet. */
+static sw_inline void sw_resolve(struct __sk_buff *skb, struct sw_pkt *p)
 {
 	bool synack = p->flags & SW_TH_ACK;
-	__u32 side = synack ? p->from & 1 : (p->from & 1) ^ 1, i;
+	__u32 side = sw_bounded(synack ? p->from : p->from ^ 1, 1), i;
+	__u32 now_s = bpf_ktime_get_coarse_ns() / SW_NS_PER_SEC;
 	struct sw_listener *l;
 
-	if (synack && !egress)
-		return; /* another host's answer to this one */
 	i = sw_listener_find(p->key.family, p->key.addr[side], p->key.port[side], &p->listener,
 			     &p->scratch);
-	if (!i && synack)
-		i = sw_listener_learn(ctx, p);
-	if (!i)
-		return;
+	if (!i && synack && skb)
+		i = sw_listener_learn(skb, p);
 	p->listener = i;
 	l = bpf_map_lookup_elem(&listeners, &i);
-	p->overflowed = l && l->lost_s && now_s - l->lost_s < timeout_s;
+	p->overflowed = i && l && l->lost_s && now_s - l->lost_s < sw_cfg()->syn_timeout_s;
+}
+
+/* Not inlined: see sw_verify_xdp(). */
+__noinline int sw_resolve_in(void)
+{
+	__u32 zero = 0;
+	struct sw_work *w = bpf_map_lookup_elem(&work, &zero);
+
+	/* a SYN-ACK that comes in is another host's answer to this one */
+	if (w && !(w->pkt.flags & SW_TH_ACK))
+		sw_resolve(0, &w->pkt);
+	return 0;
+}
+
+__noinline int sw_resolve_out(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	struct sw_work *w = bpf_map_lookup_elem(&work, &zero);
+
+	if (w)
+		sw_resolve(skb, &w->pkt);
+	return 0;
 }
 
 /*
@@ -144,11 +162,12 @@ static sw_inline void sw_segment(void *ctx, bool xdp, bool egress, struct sw_wor
 	    sw_mirror_data(&t, p, h, bpf_ktime_get_coarse_ns()))
 		return sw_count(SW_R_OBSERVED);
 
-	if (!egress && !p->fragment && sw_verify(ctx, xdp, p) == SW_CSUM_BAD)
+	if (!egress && !p->fragment &&
+	    (xdp ? sw_verify_xdp(ctx) : sw_verify_skb(ctx)) == SW_CSUM_BAD)
 		return sw_count(SW_R_BAD_CHECKSUM);
-	now = bpf_ktime_get_ns();
 	if (p->flags & SW_TH_SYN)
-		sw_resolve(ctx, egress, p, now / SW_NS_PER_SEC, c->syn_timeout_s);
+		egress ? sw_resolve_out(ctx) : sw_resolve_in();
+	now = bpf_ktime_get_ns();
 	stripe = sw_stripe_of(h);
 	if (!stripe)
 		return sw_count(SW_R_INTERNAL);

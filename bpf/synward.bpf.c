@@ -80,10 +80,16 @@ int sw_egress(struct __sk_buff *skb)
 /* The index of a listener that user space found, new or known. */
 static sw_inline int sw_import_listener(const struct sw_request *req, struct sw_work *w)
 {
-	__u32 i = sw_listener_find(req->listener.family, req->listener.addr, req->listener.port,
-				   &w->pkt.listener, &w->pkt.scratch);
-	struct sw_listener *l = bpf_map_lookup_elem(&listeners, &i);
+	struct sw_listener *l;
+	__u32 i;
 
+	w->pkt.key.family = req->listener.family;
+	__builtin_memcpy(w->pkt.key.addr[0], req->listener.addr, sizeof(req->listener.addr));
+	w->pkt.key.port[0] = req->listener.port;
+	w->pkt.from = 1; /* a SYN to endpoint 0 */
+	sw_resolve_in();
+	i = w->pkt.listener;
+	l = bpf_map_lookup_elem(&listeners, &i);
 	if (i && l && l->family == req->listener.family && l->addr[0] == req->listener.addr[0] &&
 	    l->addr[1] == req->listener.addr[1] && l->addr[2] == req->listener.addr[2] &&
 	    l->addr[3] == req->listener.addr[3])
@@ -124,14 +130,10 @@ int sw_import(struct __sk_buff *skb)
 	stripe = sw_stripe_of(h);
 	if (!sw_buckets(&t, h, c) || !stripe)
 		return -1;
-	if (!req->flow.listener) {
-		__u32 server = req->flow.server & 1;
-
-		req->flow.listener =
-			sw_listener_find(req->flow.key.family, req->flow.key.addr[server],
-					 req->flow.key.port[server], &w->pkt.listener,
-					 &w->pkt.scratch);
-	}
+	w->pkt.key = req->flow.key;
+	w->pkt.from = (req->flow.server & 1) ^ 1; /* a SYN to the server */
+	sw_resolve_in();
+	req->flow.listener = w->pkt.listener;
 	bpf_spin_lock(&stripe->lock);
 	result = sw_import_flow(&t, &req->flow, h, now, c, ch);
 	bpf_spin_unlock(&stripe->lock);

@@ -16,7 +16,7 @@ struct sw_import {
 	__u32 server;	  /* endpoint of key that accepted the connection */
 	__u32 state;	  /* enum sw_state of the socket */
 	__u32 ago_ms;	  /* how long it has been in that state, 0 if not known */
-	__u32 listener;   /* index of the listener that it belongs to, 0 none */
+	__u32 listener;   /* index of the listener it belongs to; found out by sw_import */
 	__u32 ifindex;    /* device it is bound to, 0 if not */
 	__u8 opts;	  /* SW_OPT_*, both ends */
 	__u8 wscale[2];	  /* by endpoint of key */

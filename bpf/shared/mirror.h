@@ -205,7 +205,7 @@ static sw_inline void sw_settle_half(struct sw_tables *t, const struct sw_pkt *p
 				     const struct sw_config *cfg, struct sw_change *ch)
 {
 	struct sw_flow *f = sw_flow_of(at);
-	__u32 *stamp = &at.bucket->stamp[at.slot & (SW_WAYS - 1)];
+	__u32 *stamp = &at.bucket->stamp[sw_bounded(at.slot, SW_WAYS - 1)];
 	__u32 now_s = now / SW_NS_PER_SEC, class;
 
 	sw_account_half(f, p, now_s, ch);
@@ -250,7 +250,7 @@ static sw_inline void sw_mirror(struct sw_tables *t, const struct sw_pkt *p, str
 	}
 	if (!old.bucket || finished || reopens)
 		at = sw_find(t->half, h.tag, &p->key);
-	if (at.bucket && sw_expired(SW_HALF, at.bucket->stamp[at.slot & (SW_WAYS - 1)], now_s, cfg)) {
+	if (at.bucket && sw_expired(SW_HALF, at.bucket->stamp[sw_bounded(at.slot, SW_WAYS - 1)], now_s, cfg)) {
 		/* its gauge slot has left the window with it */
 		if (sw_claim(sw_flow_of(at), &p->key))
 			sw_drop(at);
@@ -275,7 +275,7 @@ static sw_inline void sw_mirror(struct sw_tables *t, const struct sw_pkt *p, str
 		return sw_settle_half(t, p, h, at, old, now, cfg, ch);
 	ch->listener = sw_flow_of(at)->listener;
 	if (ch->what & (SW_CH_STATE | SW_CH_RESTAMP))
-		at.bucket->stamp[at.slot & (SW_WAYS - 1)] =
+		at.bucket->stamp[sw_bounded(at.slot, SW_WAYS - 1)] =
 			sw_stamp(sw_proven_class(sw_flow_of(at)), now_s);
 	sw_release(sw_flow_of(at), SW_LIVE);
 }
@@ -290,7 +290,7 @@ static sw_inline bool sw_mirror_data(struct sw_tables *t, const struct sw_pkt *p
 	if (!at.bucket || !sw_observe_data(sw_flow_of(at), p, now))
 		return false;
 	now_s = now / SW_NS_PER_SEC;
-	stamp = &at.bucket->stamp[at.slot & (SW_WAYS - 1)];
+	stamp = &at.bucket->stamp[sw_bounded(at.slot, SW_WAYS - 1)];
 	if (sw_stamp_age(*stamp, now_s) >= SW_RESTAMP_S)
 		*stamp = sw_stamp(SW_CLASS_OPEN, now_s);
 	return true;

@@ -149,8 +149,8 @@ static sw_inline __u32 sw_match(const struct sw_bucket *b, __u32 tag)
 static sw_inline __u32 sw_lowest(__u32 mask)
 {
 	mask &= -mask;
-	return ((mask & 0xaa) + 0xff) >> 8 | ((mask & 0xcc) + 0xff) >> 8 << 1 |
-	       ((mask & 0xf0) + 0xff) >> 8 << 2;
+	return (((mask & 0xaa) + 0xff) >> 8) + (((mask & 0xcc) + 0xff) >> 8 << 1) +
+	       (((mask & 0xf0) + 0xff) >> 8 << 2);
 }
 
 static sw_inline bool sw_key_equal(const struct sw_key *a, const struct sw_key *b)
@@ -168,7 +168,7 @@ struct sw_place {
 
 static sw_inline struct sw_flow *sw_flow_of(struct sw_place at)
 {
-	return &at.bucket->slot[at.slot & (SW_WAYS - 1)];
+	return &at.bucket->slot[sw_bounded(at.slot, SW_WAYS - 1)];
 }
 
 static sw_inline struct sw_place sw_find_in(struct sw_bucket *b, __u32 tag,
@@ -179,7 +179,7 @@ static sw_inline struct sw_place sw_find_in(struct sw_bucket *b, __u32 tag,
 
 	/* Two slots with one tag: 2^-31 for each pair. A third is not looked for. */
 	for (int n = 0; n < 2 && mask; n++) {
-		__u32 i = sw_lowest(mask) & (SW_WAYS - 1);
+		__u32 i = sw_bounded(sw_lowest(mask), SW_WAYS - 1);
 
 		if (b->slot[i].ctl.lock & SW_LIVE && sw_key_equal(&b->slot[i].key, key)) {
 			at.bucket = b;
@@ -234,7 +234,7 @@ static sw_inline void sw_release(struct sw_flow *f, __u16 lock)
 /* Empty a claimed slot. */
 static sw_inline void sw_drop(struct sw_place at)
 {
-	at.bucket->tag[at.slot & (SW_WAYS - 1)] = 0;
+	at.bucket->tag[sw_bounded(at.slot, SW_WAYS - 1)] = 0;
 	sw_release(sw_flow_of(at), 0);
 }
 
@@ -250,7 +250,7 @@ static sw_inline bool sw_take_slot(struct sw_place at)
 	new.gen++;
 	if (!sw_cas(&f->ctl.word, old.word, new.word))
 		return false;
-	at.bucket->tag[at.slot & (SW_WAYS - 1)] = 0;
+	at.bucket->tag[sw_bounded(at.slot, SW_WAYS - 1)] = 0;
 	return true;
 }
 
@@ -300,7 +300,7 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 	*was_live = best >> 40;
 	if (best >> 40 > max_rank)
 		return none;
-	at.slot = sw_opaque(scratch, best & 0xf) & 0xf;
+	at.slot = sw_bounded(sw_opaque(scratch, best & 0xf), 0xf);
 	at.bucket = at.slot < SW_WAYS ? b[0] : b[1];
 	return sw_take_slot(at) ? at : none;
 }
@@ -308,8 +308,8 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 /* Make a filled, claimed slot visible under its tag. */
 static sw_inline void sw_publish(struct sw_place at, __u32 tag, __u32 stamp)
 {
-	at.bucket->stamp[at.slot & (SW_WAYS - 1)] = stamp;
-	at.bucket->tag[at.slot & (SW_WAYS - 1)] = tag;
+	at.bucket->stamp[sw_bounded(at.slot, SW_WAYS - 1)] = stamp;
+	at.bucket->tag[sw_bounded(at.slot, SW_WAYS - 1)] = tag;
 	sw_release(sw_flow_of(at), SW_LIVE);
 }
 

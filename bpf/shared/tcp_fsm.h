@@ -136,7 +136,7 @@ static const __u8 sw_fsm[256] = {
 
 static sw_inline __u8 sw_next(enum sw_role role, enum sw_event event, __u8 state)
 {
-	return sw_fsm[(role << 7 | event << 4 | state) & 255];
+	return sw_fsm[sw_bounded(role << 7 | event << 4 | state, 255)];
 }
 
 #endif

@@ -55,4 +55,15 @@ static sw_inline __u32 sw_opaque(volatile __u16 *scratch, __u32 number)
 	return *scratch;
 }
 
+/*
+ * number & mask, really done: clang drops a mask that it can prove idle, and
+ * the verifier of 6.1 cannot (it loses the bounds at a 32-bit OR,
+ * scalar32_min_max_or).
+ */
+static sw_inline __u32 sw_bounded(__u32 number, __u32 mask)
+{
+	asm volatile("" : "+r"(number));
+	return number & mask;
+}
+
 #endif
