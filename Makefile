@@ -20,10 +20,11 @@ endif
 WARN := -Wall -Wextra
 LIBS := libbpf libmnl json-c
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 $(WARN) -I$(B) $(shell $(PKG_CONFIG) --cflags $(LIBS)) $(CFLAGS)
+# The core reads keys as words of 8 bytes, as the kernel would: -fno-strict-aliasing.
+ALL_CFLAGS = -std=gnu11 -fno-strict-aliasing $(WARN) -I$(B) $(shell $(PKG_CONFIG) --cflags $(LIBS)) $(CFLAGS)
 LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -lelf -lz
 # -mcpu=v3: 32-bit jumps and compare-and-swap, Linux 5.12.
-BPF_CFLAGS = -g -O2 -target bpf -mcpu=v3 $(WARN) -include $(VMLINUX_H) -I. -Ibpf \
+BPF_CFLAGS = -g -O2 -fno-strict-aliasing -target bpf -mcpu=v3 $(WARN) -include $(VMLINUX_H) -I. -Ibpf \
 	     $(shell $(PKG_CONFIG) --cflags libbpf)
 
 SRC := $(wildcard user/*.c)

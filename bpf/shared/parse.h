@@ -258,10 +258,12 @@ static sw_inline int sw_sort_key(struct sw_pkt *p)
 	__u16 port;
 	int order = 0;
 
-	/* every word is looked at: which order does not matter, only that there is one */
-	for (int i = 3; i >= 0; i--)
-		if (k->addr[0][i] != k->addr[1][i])
+	for (int i = 0; i < 4; i++) {
+		if (k->addr[0][i] != k->addr[1][i]) {
 			order = k->addr[0][i] < k->addr[1][i] ? -1 : 1;
+			break;
+		}
+	}
 	if (!order && k->port[0] == k->port[1])
 		return SW_R_BAD_ADDRESS; /* LAND: which end sent it cannot be told */
 	if (!order)
