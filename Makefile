@@ -86,5 +86,5 @@ clean: ## remove build/
 
 help: ## this text
 	@echo 'make            build $(B)/synward'
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r t h; do printf 'make %-10s %s\n' "$$t" "$$h"; done
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile tests/unit/Makefile.inc | while IFS='|' read -r t h; do printf 'make %-10s %s\n' "$$t" "$$h"; done
 	@echo 'V=1 shows the commands; PREFIX= DESTDIR= CLANG= BPFTOOL= VMLINUX_H= as usual'

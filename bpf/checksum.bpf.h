@@ -57,6 +57,8 @@ static sw_inline enum sw_csum sw_verify(void *ctx, bool xdp, const struct sw_pkt
 		if (sw_fold((__u32)bpf_csum_diff(0, 0, (__be32 *)buf, sizeof(buf), 0)) != 0xffff)
 			return SW_CSUM_BAD;
 	}
+	if (p->fragment) /* its sum covers the other fragments as well */
+		return SW_CSUM_UNKNOWN;
 	for (__u32 i = 0; i < SW_SUM_CHUNKS && i < chunks; i++) {
 		if (sw_load_bytes(ctx, xdp, off, buf, sizeof(buf)))
 			return SW_CSUM_UNKNOWN;

@@ -162,8 +162,7 @@ static sw_inline void sw_segment(void *ctx, bool xdp, bool egress, struct sw_wor
 	    sw_mirror_data(&t, p, h, bpf_ktime_get_coarse_ns()))
 		return sw_count(SW_R_OBSERVED);
 
-	if (!egress && !p->fragment &&
-	    (xdp ? sw_verify_xdp(ctx) : sw_verify_skb(ctx)) == SW_CSUM_BAD)
+	if (!egress && (xdp ? sw_verify_xdp(ctx) : sw_verify_skb(ctx)) == SW_CSUM_BAD)
 		return sw_count(SW_R_BAD_CHECKSUM);
 	if (p->flags & SW_TH_SYN)
 		egress ? sw_resolve_out(ctx) : sw_resolve_in();

@@ -214,7 +214,7 @@ const struct command cmd_attach = {
 		"      --msl SEC            TIME_WAIT lasts two of them (default 30)\n"
 		"      --guard off          this version observes only\n"
 		"\n"
-		"Devices of one network namespace share one mirror. Memory: 240 bytes per flow, fixed at\n"
+		"Devices of one network namespace share one mirror. Memory: 288 bytes per flow, fixed at\n"
 		"the first attach. Example:\n"
 		"      synward attach eth0 && synward states --watch\n\n",
 	.run = run,

@@ -73,7 +73,7 @@ struct sw_request {
 /* Answer of sw_import: enum sw_import_result for a flow, the index for a listener. */
 
 _Static_assert(sizeof(struct sw_device) == 32, "no holes");
-_Static_assert(sizeof(struct sw_import) == 68, "no holes");
+_Static_assert(sizeof(struct sw_import) == 72, "no holes");
 _Static_assert(sizeof(struct sw_listener) == 88 + 3 * 8 * SW_RING, "no holes");
 
 #endif

@@ -19,7 +19,7 @@ struct sw_key {
 	__u32 addr[2][4]; /* network byte order; IPv4 in word 0, the others 0 */
 	__u16 port[2];	  /* network byte order */
 	__u32 family;	  /* SW_AF_INET, SW_AF_INET6: their words may collide */
-};
+} __attribute__((aligned(8))); /* compared by words of 8 bytes */
 
 /* TCP header bits as in RFC 9293 section 3.1, AE from RFC 9768. */
 #define SW_TH_FIN 0x001
@@ -37,6 +37,7 @@ struct sw_key {
 #define SW_OPT_WSCALE 0x02
 #define SW_OPT_SACK 0x04
 #define SW_OPT_TS 0x08
+#define SW_OPT_AUTH 0x10 /* TCP-MD5 (RFC 2385) or TCP-AO (RFC 5925): not verified */
 
 /* One parsed TCP segment: all that the core knows of a packet. Host byte order. */
 struct sw_pkt {
@@ -44,13 +45,13 @@ struct sw_pkt {
 	__u32 seq;
 	__u32 ack;	   /* 0 without SW_TH_ACK */
 	__u32 len;	   /* payload bytes (of a GSO packet: all of them) */
-	__u32 tsval;	   /* with SW_OPT_TS; looked for on SYN and FIN only */
+	__u32 tsval;	   /* with SW_OPT_TS */
 	__u32 path;	   /* ifindex << 1 | egress; 0 in a replay */
 	__u16 flags;	   /* SW_TH_* */
 	__u16 win;	   /* as sent, not scaled */
 	__u16 mss;
 	__u8 wscale;	   /* clamped to 14 (RFC 7323 section 2.3) */
-	__u8 opts;	   /* SW_OPT_*; looked for on SYN and FIN only */
+	__u8 opts;	   /* SW_OPT_*; looked for on SYN, FIN and RST only */
 	__u8 from;	   /* sending endpoint: 0 or 1 */
 	__u8 sender_local; /* left this host's own stack: cannot be forged */
 	__u16 listener;	   /* of the endpoint that a SYN goes to or a SYN-ACK comes from; 0 none */

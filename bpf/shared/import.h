@@ -20,7 +20,7 @@ struct sw_import {
 	__u32 ifindex;    /* device it is bound to, 0 if not */
 	__u8 opts;	  /* SW_OPT_*, both ends */
 	__u8 wscale[2];	  /* by endpoint of key */
-	__u8 pad;
+	__u8 pad[5];
 };
 
 enum sw_import_result { SW_IMPORTED, SW_IMPORT_KNOWN, SW_IMPORT_FULL };

@@ -108,14 +108,21 @@ static sw_inline void sw_take_options(struct sw_dir *S, const struct sw_pkt *p)
 
 static sw_inline void sw_take_syn(struct sw_flow *f, __u32 s, const struct sw_pkt *p)
 {
-	struct sw_dir *S = &f->dir[s];
+	struct sw_dir *S = &f->dir[s], *R = &f->dir[s ^ 1];
 
 	S->iss = p->seq;
 	S->nxt = p->seq + 1;
 	S->max = p->seq + 1 + p->len; /* data on a SYN counts when acknowledged */
 	S->ack = p->ack;
+	R->ack = p->seq + 1; /* what it will acknowledge first */
 	f->flags |= (SW_F_SYN_SEEN | SW_F_SEQ) << s;
 	sw_take_options(S, p);
+}
+
+/* A window in bytes: scaled only if both ends offered it (RFC 7323 section 2.2). */
+static sw_inline __u32 sw_window(const struct sw_dir *S, const struct sw_dir *R, __u16 win)
+{
+	return S->opts & R->opts & SW_OPT_WSCALE ? (__u32)win << (S->wscale & 15) : win;
 }
 
 /* SYN without ACK. */
@@ -134,6 +141,8 @@ static sw_inline void sw_on_syn(struct sw_flow *f, __u32 s, const struct sw_pkt 
 		sw_take_syn(f, s, p);
 		f->flags |= SW_F_SIMULTANEOUS;
 	} else if (state == SW_SYN_SENT || state == SW_SYN_RCVD) {
+		if (!(f->flags & SW_F_SYN_SEEN << s)) /* imported */
+			sw_take_syn(f, s, p);
 		if (p->seq == S->iss) {
 			sw_inc8(&f->syn_rtx);
 			ch->what |= SW_CH_SYN_RTX;
@@ -148,6 +157,37 @@ static sw_inline void sw_on_syn(struct sw_flow *f, __u32 s, const struct sw_pkt 
 	}
 	f->last = now;
 	sw_step(f, s, SW_EV_SYN, now, ch);
+}
+
+/*
+ * Is there proof that both ends talk to each other? An off-path sender can
+ * spoof either end, and both. It cannot make this host send (egress of the own
+ * stack), nor a segment come out of another device or hook than the one it
+ * reaches. A replay (path 0) believes its capture.
+ */
+static sw_inline bool sw_two_way(const struct sw_flow *f, const struct sw_pkt *p)
+{
+	return p->sender_local || f->flags & SW_F_BOTH(SW_F_LOCAL) || !p->path ||
+	       p->path != f->path;
+}
+
+/* The handshake is complete, for the counters once. */
+static sw_inline void sw_complete(struct sw_flow *f, const struct sw_pkt *p, __u64 now,
+				  struct sw_change *ch)
+{
+	if (f->flags & SW_F_COMPLETED)
+		return;
+	f->flags |= SW_F_COMPLETED;
+	f->client_us = sw_us(sw_age(now, f->mark));
+	f->mark = 0;
+	ch->client_us = f->client_us;
+	ch->server_us = f->server_us;
+	ch->what |= SW_CH_COMPLETED;
+	sw_settle(f, &ch->sub);
+	if (sw_two_way(f, p)) {
+		f->flags |= SW_F_PROVEN;
+		ch->what |= SW_CH_PROVEN;
+	}
 }
 
 static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_pkt *p, __u64 now,
@@ -183,6 +223,15 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 		return sw_ignore(ch, SW_R_SYNACK_IGNORED);
 	}
 
+	if (state >= SW_ESTABLISHED && f->flags & SW_F_SIMULTANEOUS) {
+		/* the other SYN-ACK of figure 7: an acknowledgment like any */
+		if (p->seq != S->iss)
+			return sw_ignore(ch, SW_R_SYNACK_IGNORED);
+		f->last = now;
+		S->ack = p->ack;
+		sw_complete(f, p, now, ch);
+		return sw_step(f, s, SW_EV_ACKSYN, now, ch);
+	}
 	if (state >= SW_ESTABLISHED) {
 		/* Again, after the final ACK: that one was lost, or the accept queue is full. */
 		if (state != SW_ESTABLISHED || p->seq != S->iss || S->max != S->iss + 1 ||
@@ -193,7 +242,7 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 		f->last = now;
 		return sw_step(f, s, SW_EV_SYNACK, now, ch);
 	}
-	if (f->flags & SW_F_SYNACK && s == sw_server(f)) {
+	if (f->flags & SW_F_SYNACK && f->flags & SW_F_SYN_SEEN << s && s == sw_server(f)) {
 		sw_inc8(&f->synack_rtx);
 		ch->what |= SW_CH_SYNACK_RTX;
 		if (p->seq != S->iss) {
@@ -213,22 +262,13 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 				f->server_us = sw_us(sw_age(now, f->born));
 			ch->server_us = f->server_us;
 			ch->what |= SW_CH_SYNACK;
+		} else if (f->flags & SW_F_IMPORTED) {
+			sw_inc8(&f->synack_rtx);
+			ch->what |= SW_CH_SYNACK_RTX;
 		}
 	}
 	f->last = now;
 	sw_step(f, s, SW_EV_SYNACK, now, ch);
-}
-
-/*
- * Is there proof that both ends talk to each other? An off-path sender can
- * spoof either end, and both. It cannot make this host send (egress of the own
- * stack), nor a segment come out of another device or hook than the one it
- * reaches. A replay (path 0) believes its capture.
- */
-static sw_inline bool sw_two_way(const struct sw_flow *f, const struct sw_pkt *p)
-{
-	return p->sender_local || f->flags & SW_F_BOTH(SW_F_LOCAL) || !p->path ||
-	       p->path != f->path;
 }
 
 /* First acknowledgment of a SYN by a segment that carries none. False: not acceptable. */
@@ -249,19 +289,7 @@ static sw_inline bool sw_on_ack_of_syn(struct sw_flow *f, __u32 s, const struct 
 		return false;
 	f->flags &= ~SW_F_ALT_ISS;
 	S->ack = p->ack; /* its first */
-	if (!(f->flags & SW_F_COMPLETED)) {
-		f->flags |= SW_F_COMPLETED;
-		f->client_us = sw_us(sw_age(now, f->mark));
-		f->mark = 0;
-		ch->client_us = f->client_us;
-		ch->server_us = f->server_us;
-		ch->what |= SW_CH_COMPLETED;
-		sw_settle(f, &ch->sub);
-		if (sw_two_way(f, p)) {
-			f->flags |= SW_F_PROVEN;
-			ch->what |= SW_CH_PROVEN;
-		}
-	}
+	sw_complete(f, p, now, ch);
 	sw_step(f, s, SW_EV_ACKSYN, now, ch);
 	return true;
 }
@@ -331,8 +359,8 @@ static sw_inline void sw_on_ack(struct sw_flow *f, __u32 s, const struct sw_pkt 
 	__u32 r = s ^ 1;
 	struct sw_dir *S = &f->dir[s], *R = &f->dir[r];
 	__u32 fin = !!(p->flags & SW_TH_FIN), end = p->seq + p->len + fin;
-	__u32 win = (__u32)p->win << (S->wscale & 15);
-	bool old = false;
+	__u32 win = sw_window(S, R, p->win);
+	bool old = false, opening;
 
 	if (f->ctl.state[s] == SW_CLOSED && f->ctl.state[r] == SW_CLOSED &&
 	    !(f->flags & SW_F_RST)) {
@@ -364,7 +392,10 @@ static sw_inline void sw_on_ack(struct sw_flow *f, __u32 s, const struct sw_pkt 
 		}
 	}
 
-	if (f->ctl.state[r] == SW_SYN_RCVD && f->ctl.state[s] != SW_LISTEN) {
+	/* ... or the server has sent its FIN before (RFC 7413) */
+	opening = f->flags & SW_F_SYNACK && !(f->flags & SW_F_COMPLETED) && s != sw_server(f) &&
+		  f->flags & SW_F_SYN_SEEN << r;
+	if ((f->ctl.state[r] == SW_SYN_RCVD || opening) && f->ctl.state[s] != SW_LISTEN) {
 		if (!(f->flags & SW_F_COMPLETED) || f->flags & SW_F_SYN_SEEN << r) {
 			if (!sw_on_ack_of_syn(f, s, p, now, ch))
 				return sw_ignore(ch, SW_R_ACK_IGNORED);
@@ -390,9 +421,10 @@ static sw_inline void sw_on_ack(struct sw_flow *f, __u32 s, const struct sw_pkt 
 	} else {
 		/* RFC 5961 section 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT */
 		if (sw_after(p->ack, R->max)) {
-			if (!p->sender_local)
+			if (!p->sender_local && f->flags & SW_F_SEQ << r)
 				return sw_ignore(ch, SW_R_ACK_IGNORED);
-			R->max = p->ack; /* our own end has received what we did not see */
+			/* our own end has received what we did not see; or r never passes here */
+			R->max = p->ack;
 		} else if (sw_before(p->ack, S->ack - S->win) && !p->sender_local &&
 			   f->flags & SW_F_SYN_SEEN << r) {
 			return sw_ignore(ch, SW_R_ACK_IGNORED);
@@ -409,6 +441,9 @@ static sw_inline void sw_on_ack(struct sw_flow *f, __u32 s, const struct sw_pkt 
 			}
 		}
 	}
+	/* PAWS (RFC 7323 section 5), where it would change a state */
+	if (fin && p->opts & S->opts & SW_OPT_TS && sw_before(p->tsval, S->ts) && !p->sender_local)
+		return sw_ignore(ch, SW_R_SEQ_IGNORED);
 	f->last = now;
 
 	if (sw_after(p->ack, S->ack))
@@ -447,6 +482,12 @@ static sw_inline void sw_on_ack(struct sw_flow *f, __u32 s, const struct sw_pkt 
 			if (end != S->fin)
 				return sw_ignore(ch, SW_R_FIN_IGNORED);
 			sw_inc8(&f->fin_rtx);
+			if (f->ctl.state[s] == SW_CLOSED && f->ctl.state[r] == SW_TIME_WAIT) {
+				/* the last ACK was lost behind us: it is not over there */
+				f->ctl.state[s] = SW_LAST_ACK;
+				f->flags &= ~(SW_F_FIN_ACKED << s);
+				ch->what |= SW_CH_STATE;
+			}
 			if (f->ctl.state[r] == SW_TIME_WAIT) {
 				f->changed = now; /* RFC 9293 3.10.7.8: restart 2 MSL */
 				ch->what |= SW_CH_RESTAMP;
@@ -476,7 +517,8 @@ static sw_inline bool sw_rst_acceptable(const struct sw_flow *f, __u32 s, const 
 	__u32 r = s ^ 1;
 	const struct sw_dir *S = &f->dir[s], *R = &f->dir[r];
 
-	if (f->flags & SW_F_IMPORTED && !(f->flags & SW_F_SEQ << s))
+	if (f->flags & SW_F_IMPORTED && !(f->flags & SW_F_SEQ << s) &&
+	    !(f->ctl.state[r] == SW_SYN_SENT && f->flags & SW_F_SYN_SEEN << r))
 		return p->sender_local;
 	if (f->ctl.state[r] == SW_SYN_SENT && f->ctl.state[s] != SW_ESTABLISHED) {
 		/* SYN-SENT: only an RST whose ACK acknowledges the SYN */
@@ -503,6 +545,10 @@ static sw_inline void sw_on_rst(struct sw_flow *f, __u32 s, const struct sw_pkt 
 {
 	__u32 r = s ^ 1;
 
+	if (p->opts & SW_OPT_AUTH) { /* nobody here has the key (EDGE_CASES 46) */
+		f->flags |= SW_F_AMBIGUOUS;
+		return sw_ignore(ch, SW_R_RST_IGNORED);
+	}
 	if (!sw_rst_acceptable(f, s, p)) {
 		/* in the window: stacks differ (EDGE_CASES 14, 76); Linux sends a challenge ACK */
 		if (f->flags & SW_F_SEQ << s && p->seq - f->dir[r].ack < f->dir[r].win)
@@ -582,7 +628,7 @@ static sw_inline bool sw_observe_data(struct sw_flow *f, const struct sw_pkt *p,
 	__u32 s = p->from & 1, r = s ^ 1;
 	struct sw_dir *S = &f->dir[s], *R = &f->dir[r];
 	__u32 end = p->seq + p->len;
-	__u32 win = (__u32)p->win << (S->wscale & 15);
+	__u32 win = sw_window(S, R, p->win);
 
 	if (p->flags & (SW_TH_SYN | SW_TH_FIN | SW_TH_RST))
 		return false;

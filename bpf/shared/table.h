@@ -6,8 +6,8 @@
 
 /*
  * A table of flows: buckets of eight slots, and for each key two buckets to
- * choose from, so that a table filled to its nominal size (it has a quarter
- * more slots) loses nothing. Nothing is evicted behind our back: who writes
+ * choose from, so that a table filled to its nominal size (it has half as
+ * many slots again) loses nothing. Nothing is evicted behind our back: who writes
  * names the slot that goes.
  *
  * A bucket's head is one cache line: a tag per slot (part of the hash, never
@@ -36,7 +36,7 @@ enum sw_table { SW_PROVEN, SW_HALF };
 #define SW_CLASS_HALF 2u    /* answered: half-open */
 #define SW_CLASS_ACTIVE 3u  /* this host's own SYN */
 
-#define SW_RANK_ANY 4u
+#define SW_RANK_ANY 5u
 
 #define SW_FOREVER 0x3fffffffu
 
@@ -153,6 +153,14 @@ static sw_inline __u32 sw_lowest(__u32 mask)
 	       (((mask & 0xf0) + 0xff) >> 8 << 2);
 }
 
+/* How many of the lower eight bits are set. */
+static sw_inline __u32 sw_count8(__u32 mask)
+{
+	mask = (mask & 0x55) + (mask >> 1 & 0x55);
+	mask = (mask & 0x33) + (mask >> 2 & 0x33);
+	return (mask & 0x0f) + (mask >> 4 & 0x0f);
+}
+
 static sw_inline bool sw_key_equal(const struct sw_key *a, const struct sw_key *b)
 {
 	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
@@ -255,7 +263,7 @@ static sw_inline bool sw_take_slot(struct sw_place at)
 }
 
 /*
- * A slot for a new flow, claimed: a free one, an expired one, or the one of
+ * A slot for a new flow, claimed: a free one (of the emptier bucket), an expired one, or the one of
  * the lowest rank (class + 1), oldest first, if that is at most max_rank. On return
  * *was_live says that a flow that had not expired is being replaced; its
  * fields can be read until the caller overwrites them. bucket is NULL when no
@@ -273,13 +281,14 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 	*was_live = false;
 	/* Another CPU may be filling the first free slots. */
 	for (int n = 0; n < 4 && mask; n++) {
-		bool first = mask & ((1 << SW_WAYS) - 1);
+		__u32 free0 = sw_count8(mask), free1 = sw_count8(mask >> SW_WAYS);
+		bool first = free0 >= free1;
 
 		at.bucket = first ? b[0] : b[1];
 		at.slot = sw_lowest(first ? mask & ((1 << SW_WAYS) - 1) : mask >> SW_WAYS);
 		if (sw_take_slot(at))
 			return at;
-		mask &= mask - 1;
+		mask &= ~(1u << sw_bounded(at.slot, SW_WAYS - 1) << (first ? 0 : SW_WAYS));
 	}
 	/*
 	 * Lowest: expired; else by rank, then the oldest; the slot's number in the
@@ -291,8 +300,8 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 		__u64 age = sw_stamp_age(stamp, now_s), rank = (stamp >> 30) + 1;
 		__u64 alive = (__u64)sw_expired(table, stamp, now_s, cfg) - 1, score;
 
-		if (table == SW_HALF) /* 2, pending, becomes 4 while age < 2 */
-			rank += (age - 2) >> 63 << 1 & ((rank ^ 2) - 1) >> 63 << 1;
+		if (table == SW_HALF) /* 2, pending, becomes 4 while age < 2; 4, active, 5 */
+			rank += ((age - 2) >> 63 << 1 & ((rank ^ 2) - 1) >> 63 << 1) + (rank >> 2);
 		score = ((rank << 40 | (0x3fffffff - age) << 8) & alive) | i;
 		if (score < best)
 			best = score;

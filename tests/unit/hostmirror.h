@@ -19,7 +19,11 @@ struct host {
 	struct sw_listener listeners[HOST_LISTENERS]; /* from 1 on */
 	__u32 n_listeners;
 	__u64 reasons[SW_R_COUNT];
-	struct sw_pkt pkt; /* the last one, and what it did */
+	__u64 evicted; /* live flows that a full proven table gave up */
+	bool raw;      /* frames begin with their IP header */
+	/* the last one, and what it did; aligned as in a map: sw_key_equal() reads 64 bits at a
+	 * time */
+	struct sw_pkt pkt __attribute__((aligned(8)));
 	struct sw_change change;
 };
 
@@ -35,6 +39,7 @@ static inline void host_clear(struct host *h)
 	memset(h->listeners, 0, sizeof(h->listeners));
 	memset(h->reasons, 0, sizeof(h->reasons));
 	h->n_listeners = 0;
+	h->evicted = 0;
 }
 
 static inline void host_init(struct host *h, __u32 flows, __u32 half_open, __u32 syn_timeout_s,
@@ -89,8 +94,8 @@ static inline __u32 host_listener_find(const struct host *h, __u32 family, const
 	return found;
 }
 
-static inline __u32 host_listener_add(struct host *h, __u32 family, const __u32 addr[4], __be16 port,
-				      __u8 flags)
+static inline __u32 host_listener_add(struct host *h, __u32 family, const __u32 addr[4],
+				      __be16 port, __u8 flags)
 {
 	struct sw_listener *l = &h->listeners[h->n_listeners + 1];
 
@@ -128,6 +133,7 @@ static inline void host_account(struct host *h, __u32 now_s)
 	const struct sw_gauge_ref *refs[] = { &ch->victim, &ch->sub, &ch->add };
 	struct sw_listener *l = &h->listeners[ch->listener];
 
+	h->evicted += !!(ch->what & SW_CH_EVICTED);
 	for (int i = 0; i < 3; i++)
 		if (refs[i]->flags && refs[i]->listener)
 			sw_gauge_apply(&h->listeners[refs[i]->listener], refs[i], now_s);
@@ -169,7 +175,8 @@ static inline int host_segment(struct host *h, bool egress, bool sums_right, __u
 static inline int host_frame(struct host *h, const void *frame, size_t len, struct vantage at,
 			     __u64 now)
 {
-	__u8 *copy = malloc(len + 2), *data = copy + 2;
+	size_t align = h->raw ? 0 : 2;
+	__u8 *copy = malloc(len + align), *data = copy + align;
 	int reason;
 
 	if (!copy)
@@ -179,7 +186,8 @@ static inline int host_frame(struct host *h, const void *frame, size_t len, stru
 	memset(&h->change, 0, sizeof(h->change));
 	h->pkt.path = at.path;
 	h->pkt.sender_local = at.local;
-	reason = sw_parse_frame(data, data + len, len, &h->pkt);
+	reason = h->raw ? sw_parse_raw(data, data + len, len, &h->pkt) :
+			  sw_parse_frame(data, data + len, len, &h->pkt);
 	if (reason == SW_R_OBSERVED)
 		reason = host_segment(h, at.egress, frame_sums_right(data, &h->pkt), now);
 	h->reasons[reason]++;
@@ -196,7 +204,8 @@ static inline struct sw_flow *host_find(struct host *h, const struct sw_key *key
 	struct sw_place at = sw_find(t.half, hash.tag, key);
 
 	*table = 'h';
-	if (at.bucket && !sw_expired(SW_HALF, at.bucket->stamp[at.slot], now / SW_NS_PER_SEC, &h->cfg))
+	if (at.bucket &&
+	    !sw_expired(SW_HALF, at.bucket->stamp[at.slot], now / SW_NS_PER_SEC, &h->cfg))
 		return sw_flow_of(at);
 	*table = 'p';
 	at = sw_find(t.proven, hash.tag, key);

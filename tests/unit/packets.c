@@ -98,7 +98,7 @@ void frame_sums(__u8 *buf, size_t len, size_t ip)
 
 	said = at[0] >> 4 == 4 ? (size_t)(at[2] << 8 | at[3]) - (tcp - at) :
 				 (size_t)(at[4] << 8 | at[5]);
-	if (said < n && said > 20)
+	if (said < n && said >= 20)
 		n = said; /* padding is not part of it */
 	if (at[0] >> 4 == 4) {
 		put16(at + 10, 0);
@@ -151,7 +151,9 @@ size_t frame_build(__u8 *buf, const struct variant *v, const struct step *st)
 
 	address(v, st->from, src);
 	address(v, client ? S : C, dst);
-	at = put(at, client ? "\x02\0\0\0\0\x02\x02\0\0\0\0\x01" : "\x02\0\0\0\0\x01\x02\0\0\0\0\x02", 12);
+	at = put(at,
+		 client ? "\x02\0\0\0\0\x02\x02\0\0\0\0\x01" : "\x02\0\0\0\0\x01\x02\0\0\0\0\x02",
+		 12);
 	if (v->tags > 1)
 		at = put(at, "\x88\xa8\x00\x64", 4);
 	if (v->tags)

@@ -47,6 +47,7 @@ enum {
 	LA = SW_LAST_ACK,
 	TW = SW_TIME_WAIT,
 	NO = 0x7f, /* there is no entry */
+	ANY = 0x7e,
 };
 
 /* step.opt */
@@ -65,8 +66,8 @@ struct step {
 	__s32 seq, ack;
 	__u32 len;
 	__u8 c, s;
-	__u32 ms;   /* time that passes before it */
-	__u32 opt;  /* O_* */
+	__u32 ms;  /* time that passes before it */
+	__u32 opt; /* O_* */
 	__u32 ts;
 	__u16 win;  /* as sent; 0: 64240 on a SYN, 502 elsewhere (times 128) */
 	__u8 why;   /* enum sw_reason that must be counted; 0 (observed): not checked */
@@ -88,11 +89,10 @@ enum view {
 #define NOT_IN(view) (IN_ALL & ~IN(view))
 
 struct script {
-	const char *row;  /* of EDGE_CASES.md */
+	const char *row; /* of EDGE_CASES.md */
 	const char *what;
 	const struct step *steps; /* ends with END */
 	unsigned int in;	  /* views for which it is true; 0: all */
-	const char *xfail;	  /* known fault of the core: why */
 	struct {
 		__u8 side, state; /* starts with an imported socket: C or S, its state */
 	} import;
@@ -107,8 +107,8 @@ extern const struct script scripts[];
 struct variant {
 	const char *name;
 	__u8 family;
-	__u8 tags; /* VLAN tags */
-	_Bool swap; /* the client has the greater address */
+	__u8 tags;    /* VLAN tags */
+	_Bool swap;   /* the client has the greater address */
 	__u32 isn[2]; /* of client, server */
 };
 
@@ -146,7 +146,7 @@ const char *step_text(const struct step *st);
 /* An expected state against the one shown; no entry is CLOSED as well. */
 static inline _Bool state_fits(__u8 want, __u8 is)
 {
-	return want == is || (want == CL && is == NO);
+	return want == is || want == ANY || (want == CL && is == NO);
 }
 
 #endif

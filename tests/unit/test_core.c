@@ -81,20 +81,18 @@ static bool script_holds(const struct script *sc, const struct variant *v, enum 
 static void run(void **state)
 {
 	const struct script *sc = *state;
-	unsigned int in = sc->in ? sc->in : IN_ALL, wrong = 0;
+	unsigned int in = sc->in ? sc->in : IN_ALL, wrong = 0, ways = 0;
 
-	quiet = sc->xfail;
 	for (unsigned int i = 0; i < n_variants; i++)
-		for (int view = 0; view < V_COUNT; view++)
-			if (in & IN(view) && !script_holds(sc, &variants[i], view))
-				wrong++;
-	if (sc->xfail) {
-		if (!wrong)
-			fail_msg("holds now: take .xfail off (%s)", sc->xfail);
-		print_message("known: row %s, %s: %s\n", sc->row, sc->what, sc->xfail);
-		skip();
-	}
-	assert_int_equal(wrong, 0);
+		for (int view = 0; view < V_COUNT; view++) {
+			if (!(in & IN(view)))
+				continue;
+			ways++;
+			quiet = wrong; /* the first one tells */
+			wrong += !script_holds(sc, &variants[i], view);
+		}
+	if (wrong)
+		fail_msg("wrong in %u of %u ways to run it", wrong, ways);
 }
 
 /* Every cell of the state machine is a state, and what is closed stays so. */
@@ -126,20 +124,13 @@ static void gauges_follow(void **state)
 {
 	static const struct step steps[] = {
 		{ C, SYN, 0, 0, 0, .c = 1, .s = 0 }, /* c: pending, s: half-open, after it */
-		{ C, SYN, 0, 0, 0, .c = 1, .s = 0 },
-		{ S, SA, 0, 1, 0, .c = 0, .s = 1 },
-		{ S, SA, 0, 1, 0, .c = 0, .s = 1 },
-		{ C, ACK, 1, 7, 0, .c = 0, .s = 1 },
-		{ C, ACK, 1, 1, 0, .c = 0, .s = 0 },
-		{ S, SA, 0, 1, 0, .c = 0, .s = 0 },
-		{ C, ACK, 1, 1, 0, .c = 0, .s = 0 },
-		{ C, RST, 1, 0, 0, .c = 0, .s = 0 },
-		{ C, SYN, 9000, 0, 0, .c = 1, .s = 0 },
-		{ S, SA, 8000, 9001, 0, .c = 0, .s = 1 },
-		{ C, RST, 9001, 0, 0, .c = 0, .s = 0 },
-		{ C, SYN, 5000, 0, 0, .c = 1, .s = 0 },
-		{ S, RA, 0, 5001, 0, .c = 0, .s = 0 },
-		{ END },
+		{ C, SYN, 0, 0, 0, .c = 1, .s = 0 },	{ S, SA, 0, 1, 0, .c = 0, .s = 1 },
+		{ S, SA, 0, 1, 0, .c = 0, .s = 1 },	{ C, ACK, 1, 7, 0, .c = 0, .s = 1 },
+		{ C, ACK, 1, 1, 0, .c = 0, .s = 0 },	{ S, SA, 0, 1, 0, .c = 0, .s = 0 },
+		{ C, ACK, 1, 1, 0, .c = 0, .s = 0 },	{ C, RST, 1, 0, 0, .c = 0, .s = 0 },
+		{ C, SYN, 9000, 0, 0, .c = 1, .s = 0 }, { S, SA, 8000, 9001, 0, .c = 0, .s = 1 },
+		{ C, RST, 9001, 0, 0, .c = 0, .s = 0 }, { C, SYN, 5000, 0, 0, .c = 1, .s = 0 },
+		{ S, RA, 0, 5001, 0, .c = 0, .s = 0 },	{ END },
 	};
 	const struct variant *v = &variants[0];
 	__u64 now = 5000 * SW_NS_PER_SEC;
