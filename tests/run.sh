@@ -14,6 +14,7 @@ trap 'exit 130' INT TERM HUP
 
 # Adds the counts of a run's last line; a run without one has failed.
 count() {
+    # shellcheck disable=SC2046 # three words
     set -- $(tail -n 1 "$log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p')
     if [ $# = 3 ]; then
         passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
