@@ -52,11 +52,10 @@ static sw_inline bool sw_reopens(const struct sw_flow *f, const struct sw_pkt *p
 		return false;
 	if (!(f->flags & SW_F_SEQ << r))
 		return true;
-	if (p->opts & SW_OPT_TS && S->opts & SW_OPT_TS) {
-		if (sw_before(p->tsval, S->ts))
-			return false;
-		return p->tsval != S->ts || sw_after(p->seq, R->ack);
-	}
+	if (sw_older(f, s, p))
+		return false;
+	if (p->opts & S->opts & SW_OPT_TS && p->tsval != S->ts)
+		return true;
 	return sw_after(p->seq, R->ack);
 }
 

@@ -125,6 +125,13 @@ static sw_inline __u32 sw_window(const struct sw_dir *S, const struct sw_dir *R,
 	return S->opts & R->opts & SW_OPT_WSCALE ? (__u32)win << (S->wscale & 15) : win;
 }
 
+/* Is the segment's timestamp older than one that s has sent? An imported end's is not known. */
+static sw_inline bool sw_older(const struct sw_flow *f, __u32 s, const struct sw_pkt *p)
+{
+	return f->flags & (SW_F_SYN_SEEN | SW_F_FIN) << s &&
+	       p->opts & f->dir[s].opts & SW_OPT_TS && sw_before(p->tsval, f->dir[s].ts);
+}
+
 /* SYN without ACK. */
 static sw_inline void sw_on_syn(struct sw_flow *f, __u32 s, const struct sw_pkt *p, __u64 now,
 				struct sw_change *ch)
@@ -442,7 +449,7 @@ static sw_inline void sw_on_ack(struct sw_flow *f, __u32 s, const struct sw_pkt 
 		}
 	}
 	/* PAWS (RFC 7323 section 5), where it would change a state */
-	if (fin && p->opts & S->opts & SW_OPT_TS && sw_before(p->tsval, S->ts) && !p->sender_local)
+	if (fin && sw_older(f, s, p) && !p->sender_local)
 		return sw_ignore(ch, SW_R_SEQ_IGNORED);
 	f->last = now;
 
