@@ -35,11 +35,15 @@ static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	char line[sizeof(libbpf_said)];
 
+	va_list again;
+
+	va_copy(again, ap);
+	vsnprintf(line, sizeof(line), fmt, again);
+	va_end(again);
 	if (getenv("SYNWARD_DEBUG"))
-		return vfprintf(stderr, fmt, ap);
+		vfprintf(stderr, fmt, ap);
 	if (level != LIBBPF_WARN)
 		return 0;
-	vsnprintf(line, sizeof(line), fmt, ap);
 	if (strncmp(line, "libbpf: prog", 12) && strncmp(line, "libbpf: map", 11))
 		return 0;
 	line[strcspn(line, "\n")] = 0;
@@ -114,15 +118,34 @@ static int lacks(enum bpf_prog_type type)
 	return libbpf_probe_bpf_prog_type(type, NULL) == 0;
 }
 
+/* CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or CAP_SYS_ADMIN, are in effect. */
+static bool privileged(void)
+{
+	const unsigned long long needed = 1ull << 39 | 1ull << 12 | 1ull << 38, admin = 1ull << 21;
+	unsigned long long caps = 0;
+	char line[128];
+	FILE *f = fopen("/proc/self/status", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return caps & admin || (caps & needed) == needed;
+}
+
 static int load_failed(int err)
 {
-	if (err == -EPERM || err == -EACCES)
+	/* the verifier too says EACCES and E2BIG: the reason is told apart by what failed */
+	bool program = !strncmp(libbpf_said, "prog ", 5);
+
+	if ((err == -EPERM || err == -EACCES) && !privileged())
 		return sw_err("not allowed to load BPF programs; run as root, or with CAP_BPF, "
 			      "CAP_NET_ADMIN and CAP_PERFMON");
 	if (lacks(BPF_PROG_TYPE_XDP) || lacks(BPF_PROG_TYPE_SCHED_CLS))
 		return sw_err("this kernel has no XDP or tc BPF programs; Linux 6.1 or later with "
 			      "CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF is needed");
-	if (err == -ENOMEM || err == -E2BIG)
+	if ((err == -ENOMEM || err == -E2BIG) && !program)
 		return sw_err("no memory for the tables; use a smaller --max-flows or "
 			      "--max-half-open");
 	return sw_err("the kernel refused the BPF object: %s (%s); SYNWARD_DEBUG=1 shows why",
