@@ -26,7 +26,7 @@ static void on_signal(int sig)
 	stop = 1;
 }
 
-/* In the order of CONTRACT: LISTEN first, CLOSED last. */
+/* In the order of the diagram: LISTEN first, CLOSED last. */
 static unsigned int nth_state(int i)
 {
 	return (i + 1) % SW_STATE_COUNT;

@@ -65,19 +65,19 @@ static int map_by_name(const char *name)
 	return bpf_obj_get(path);
 }
 
-/* MemAvailable in bytes, 0 when not known. */
-static uint64_t memory_available(void)
+/* A number from a "Name: value" file of /proc; fmt as for sscanf. 0 when it is not there. */
+static unsigned long long proc_field(const char *path, const char *fmt)
 {
-	unsigned long kb = 0;
+	unsigned long long value = 0;
 	char line[128];
-	FILE *f = fopen("/proc/meminfo", "r");
+	FILE *f = fopen(path, "r");
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %lu kB", &kb) == 1)
+		if (sscanf(line, fmt, &value) == 1)
 			break;
 	if (f)
 		fclose(f);
-	return (uint64_t)kb << 10;
+	return value;
 }
 
 static uint32_t buckets_for(uint32_t entries)
@@ -87,7 +87,7 @@ static uint32_t buckets_for(uint32_t entries)
 
 static int fill_meta(struct sw_meta *m, const struct attach_options *o)
 {
-	uint64_t need, have = memory_available();
+	uint64_t need, have = proc_field("/proc/meminfo", "MemAvailable: %llu kB") << 10;
 
 	memset(m, 0, sizeof(*m));
 	m->magic = SW_MAGIC;
@@ -122,15 +122,8 @@ static int lacks(enum bpf_prog_type type)
 static bool privileged(void)
 {
 	const unsigned long long needed = 1ull << 39 | 1ull << 12 | 1ull << 38, admin = 1ull << 21;
-	unsigned long long caps = 0;
-	char line[128];
-	FILE *f = fopen("/proc/self/status", "r");
+	unsigned long long caps = proc_field("/proc/self/status", "CapEff: %llx");
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "CapEff: %llx", &caps) == 1)
-			break;
-	if (f)
-		fclose(f);
 	return caps & admin || (caps & needed) == needed;
 }
 

@@ -7,7 +7,7 @@
 /*
  * Enter the network namespace that --netns names: NAME (/run/netns/NAME), a
  * PID (/proc/PID/ns/net) or a PATH (anything with a '/'). Only the network
- * namespace changes: bpffs and /sys stay the caller's (DESIGN.md: under
+ * namespace changes: bpffs and /sys stay the caller's (under
  * `ip netns exec` bpffs is another, private mount). A number is taken as a
  * PID unless /run/netns has an entry of that name.
  * Returns 0, or -1 with sw_err() set.

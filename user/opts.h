@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Exit statuses (CONTRACT): done, it failed, wrong usage. */
+/* Exit statuses: done, it failed, wrong usage. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* A command of synward. run() gets its own name as argv[0]. */

@@ -120,7 +120,7 @@ union sw_ctl {
 #define SW_F_SIMULTANEOUS 0x800000u
 #define SW_F_RST 0x1000000u	/* reset; by the server with SW_F_RST_SERVER */
 #define SW_F_RST_SERVER 0x2000000u
-#define SW_F_AMBIGUOUS 0x4000000u /* stacks differ on what happened (EDGE_CASES: I) */
+#define SW_F_AMBIGUOUS 0x4000000u /* stacks differ on what happened */
 #define SW_F_FIRST_SERVER 0x8000000u /* the first FIN was the server's */
 #define SW_F_HALF_CLOSED 0x10000000u /* closed_ms is how long it was half-closed */
 #define SW_F_CROSSED 0x20000000u /* the FINs crossed: closed simultaneously */

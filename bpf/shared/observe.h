@@ -9,7 +9,8 @@
  * the flow and a struct sw_change for the counters. The caller owns the flow.
  *
  * Notation: s sends this segment, r is to receive it; S and R are what each has
- * sent so far. S->ack is s's RCV.NXT, S->max its SND.NXT, as far as seen.
+ * sent so far. S->ack is s's RCV.NXT, S->max its SND.NXT, as far as seen. A row
+ * is a case of tests/unit/scripts.c, where the packets that show it stand.
  */
 
 /* What happened, for the counters: a segment can do several of these. */
@@ -351,7 +352,7 @@ static sw_inline void sw_believe_fin(struct sw_flow *f, __u32 s, bool in_order, 
 	if (in_order) {
 		sw_step(f, s, crossing ? SW_EV_FINX : SW_EV_FIN, now, ch);
 	} else {
-		/* after a gap: the receiver has not got it yet (EDGE_CASES 69) */
+		/* after a gap: the receiver has not got it yet (row 69) */
 		__u8 keep = f->ctl.state[r];
 
 		sw_step(f, s, SW_EV_FIN, now, ch);
@@ -413,7 +414,7 @@ static sw_inline void sw_on_ack(struct sw_flow *f, __u32 s, const struct sw_pkt 
 		/* an ACK in answer to a SYN: a challenge from a stale connection */
 		return sw_ignore(ch, SW_R_ACK_IGNORED);
 	} else if (f->ctl.state[s] == SW_SYN_SENT && f->ctl.state[r] == SW_LISTEN) {
-		/* Only one direction passes here: inferred (EDGE_CASES 35). */
+		/* Only one direction passes here: inferred (row 35). */
 		if (p->seq != S->nxt)
 			return sw_ignore(ch, SW_R_SEQ_IGNORED);
 		f->flags |= SW_F_MIDSTREAM | SW_F_AMBIGUOUS;
@@ -552,12 +553,12 @@ static sw_inline void sw_on_rst(struct sw_flow *f, __u32 s, const struct sw_pkt 
 {
 	__u32 r = s ^ 1;
 
-	if (p->opts & SW_OPT_AUTH) { /* nobody here has the key (EDGE_CASES 46) */
+	if (p->opts & SW_OPT_AUTH) { /* nobody here has the key (row 46) */
 		f->flags |= SW_F_AMBIGUOUS;
 		return sw_ignore(ch, SW_R_RST_IGNORED);
 	}
 	if (!sw_rst_acceptable(f, s, p)) {
-		/* in the window: stacks differ (EDGE_CASES 14, 76); Linux sends a challenge ACK */
+		/* in the window: stacks differ (row 14, 76); Linux sends a challenge ACK */
 		if (f->flags & SW_F_SEQ << s && p->seq - f->dir[r].ack < f->dir[r].win)
 			f->flags |= SW_F_AMBIGUOUS;
 		return sw_ignore(ch, SW_R_RST_IGNORED);
@@ -580,7 +581,7 @@ static sw_inline void sw_on_rst(struct sw_flow *f, __u32 s, const struct sw_pkt 
 
 /*
  * A segment on a flow that was reset. Who received the RST and still talks did
- * not believe it: evidence of life beats it (EDGE_CASES 47). But not what was
+ * not believe it: evidence of life beats it (row 47). But not what was
  * in flight, and not against the own stack, which knows what it closed.
  */
 static sw_inline bool sw_after_rst(struct sw_flow *f, __u32 s, const struct sw_pkt *p, __u64 now,

@@ -89,7 +89,7 @@ enum view {
 #define NOT_IN(view) (IN_ALL & ~IN(view))
 
 struct script {
-	const char *row; /* of EDGE_CASES.md */
+	const char *row; /* number of the case, or what it is about */
 	const char *what;
 	const struct step *steps; /* ends with END */
 	unsigned int in;	  /* views for which it is true; 0: all */

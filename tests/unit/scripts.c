@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The conversations of EDGE_CASES.md, as refined by DESIGN.md section 3. Rows
- * marked I there: what Linux does.
+ * Conversations, and the states of both ends after each segment, each under the
+ * number of its case. Where stacks differ, the states are those of Linux.
  */
 #include "packets.h"
 
@@ -538,7 +538,7 @@ const struct script scripts[] = {
 		{ C, SYN, 60000, 0, 0, SS, LI }, { S, SA, -7000, 60001, 0, SS, SR },
 		{ C, ACK, 60001, -6999, 0, ES, ES }), .in = REOPENS },
 
-	/* imported sockets: DESIGN.md section 3 */
+	/* imported sockets */
 	{ "import", "nothing is believed before the own end spoke",
 		T({ C, RST, 1, 0, 0, ES, ES, .why = SW_R_RST_IGNORED },
 		{ C, FA, 1, 1, 0, ES, ES, .why = SW_R_UNVERIFIED },
