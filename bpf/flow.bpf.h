@@ -7,14 +7,14 @@
 #include "shared/parse.h"
 
 /* Written by the loader before load, so that the verifier and the JIT see constants. */
-const volatile struct sw_config config = { 0 };
-const volatile __u32 device_slot = 0;
-const volatile bool device_raw = false; /* packets start with their IP header */
+const volatile struct sw_config sw_settings = { 0 };
+const volatile __u32 sw_device_slot = 0;
+const volatile bool sw_device_raw = false; /* packets start with their IP header */
 
 /* Without volatile; the barrier keeps clang from taking the zeros above for the values. */
 static sw_inline const struct sw_config *sw_cfg(void)
 {
-	const struct sw_config *c = (const struct sw_config *)&config;
+	const struct sw_config *c = (const struct sw_config *)&sw_settings;
 
 	asm volatile("" : "+r"(c));
 	return c;
@@ -22,7 +22,7 @@ static sw_inline const struct sw_config *sw_cfg(void)
 
 static sw_inline void sw_count(__u32 reason)
 {
-	__u32 slot = device_slot;
+	__u32 slot = sw_device_slot;
 	struct sw_stats *s = bpf_map_lookup_elem(&stats, &slot);
 
 	if (s && reason < SW_R_COUNT)

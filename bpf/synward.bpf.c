@@ -46,7 +46,7 @@ static sw_inline int sw_tc(struct __sk_buff *skb, bool egress, __u8 sender_local
 	if (!w)
 		return SW_NEXT;
 	sw_pull(skb);
-	if (device_raw)
+	if (sw_device_raw)
 		reason = sw_parse_raw((void *)(long)skb->data, (void *)(long)skb->data_end,
 				      skb->len, &w->pkt);
 	else

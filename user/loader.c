@@ -159,9 +159,9 @@ static struct synward_bpf *load(const struct sw_meta *meta, uint32_t slot, bool 
 		sw_err("cannot open the BPF object: %s", strerror(errno));
 		return NULL;
 	}
-	memcpy((void *)&skel->rodata->config, &meta->config, sizeof(meta->config));
-	skel->rodata->device_slot = slot;
-	skel->rodata->device_raw = raw;
+	memcpy((void *)&skel->rodata->sw_settings, &meta->config, sizeof(meta->config));
+	skel->rodata->sw_device_slot = slot;
+	skel->rodata->sw_device_raw = raw;
 	bpf_map__set_max_entries(skel->maps.proven, meta->config.proven_buckets);
 	bpf_map__set_max_entries(skel->maps.half, meta->config.half_buckets);
 	for (size_t i = 0; i < N_MAPS; i++) {

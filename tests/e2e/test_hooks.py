@@ -8,7 +8,7 @@ import subprocess
 from unittest import mock
 
 import wire
-from lab import S4, LabTest, Net, eventually
+from lab import S4, SYNWARD, LabTest, Net, eventually, need
 
 
 class Hooks(LabTest):
@@ -115,3 +115,19 @@ class Hooks(LabTest):
             self.assertEqual((flow["client"]["state"], flow["server"]["state"], flow["local"], flow["dev"]),
                              ("ESTABLISHED", "ESTABLISHED", "server", "tun0"))
         eventually(check)
+
+    @need("setpriv")
+    def test_capabilities(self):
+        """CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are enough; without the last, one clear line."""
+        lab = self.lab()
+        three = "-all,+bpf,+net_admin,+perfmon"
+
+        def run(caps, *args):
+            return lab.s.run("setpriv", "--bounding-set", caps, "--inh-caps", caps, SYNWARD, *args, check=False)
+        self.assertEqual(run(three, "attach", "s0").returncode, 0)
+        self.assertEqual(run(three, "states").returncode, 0)
+        self.assertEqual(run(three, "detach", "--all").returncode, 0)
+        refused = run("-all,+bpf,+net_admin", "attach", "s0")
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("CAP_PERFMON", refused.stderr_text)
+        self.assertFalse(lab.s.pins.exists())

@@ -623,8 +623,8 @@ static int setup(bool raw)
 	skel = synward_bpf__open();
 	if (!skel)
 		return printf("FAIL cannot open the object: %s\n", strerror(errno)), 1;
-	memcpy((void *)&skel->rodata->config, &host.cfg, sizeof(host.cfg));
-	skel->rodata->device_raw = raw;
+	memcpy((void *)&skel->rodata->sw_settings, &host.cfg, sizeof(host.cfg));
+	skel->rodata->sw_device_raw = raw;
 	bpf_map__set_max_entries(skel->maps.proven, host.cfg.proven_buckets);
 	bpf_map__set_max_entries(skel->maps.half, host.cfg.half_buckets);
 	err = synward_bpf__load(skel);
