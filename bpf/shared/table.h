@@ -61,9 +61,10 @@ static sw_inline __u32 sw_stamp(__u32 class, __u32 second)
 /* Seconds since a stamp, modulo 2^30; 0 when another CPU's clock was ahead. No branch. */
 static sw_inline __u32 sw_stamp_age(__u32 stamp, __u32 now_s)
 {
-	__s32 age = (__s32)((now_s - stamp) << 2) >> 2;
+	__s32 age = (__s32)((now_s - stamp) << 2) >> 2, negative = age >> 31;
 
-	return age & ~(age >> 31);
+	sw_hide(negative);
+	return age & ~negative;
 }
 
 /* 1 when the entry has reached the end of its class's life. No branch. */
@@ -276,7 +277,7 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 {
 	struct sw_place at = { 0 }, none = { 0 };
 	__u32 mask = sw_match(b[0], 0) | sw_match(b[1], 0) << SW_WAYS;
-	__u64 best = ~0ull;
+	__u64 best = ~0ull >> 1;
 
 	*was_live = false;
 	/* Another CPU may be filling the first free slots. */
@@ -298,13 +299,14 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 	for (int i = 0; i < 2 * SW_WAYS; i++) {
 		__u32 stamp = (i < SW_WAYS ? b[0] : b[1])->stamp[i & (SW_WAYS - 1)];
 		__u64 age = sw_stamp_age(stamp, now_s), rank = (stamp >> 30) + 1;
-		__u64 alive = (__u64)sw_expired(table, stamp, now_s, cfg) - 1, score;
+		__u64 alive = (__u64)sw_expired(table, stamp, now_s, cfg) - 1, score, less;
 
 		if (table == SW_HALF) /* 2, pending, becomes 4 while age < 2; 4, active, 5 */
 			rank += ((age - 2) >> 63 << 1 & ((rank ^ 2) - 1) >> 63 << 1) + (rank >> 2);
 		score = ((rank << 40 | (0x3fffffff - age) << 8) & alive) | i;
-		if (score < best)
-			best = score;
+		less = (__s64)(score - best) >> 63; /* the lesser of both, without a branch */
+		sw_hide(less);
+		best += (score - best) & less;
 	}
 	*was_live = best >> 40;
 	if (best >> 40 > max_rank)

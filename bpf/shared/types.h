@@ -55,6 +55,9 @@ static sw_inline __u32 sw_opaque(volatile __u16 *scratch, __u32 number)
 	return *scratch;
 }
 
+/* Keeps clang from turning arithmetic back into a branch. */
+#define sw_hide(variable) asm volatile("" : "+r"(variable))
+
 /*
  * number & mask, really done: clang drops a mask that it can prove idle, and
  * the verifier of 6.1 cannot (it loses the bounds at a 32-bit OR,
@@ -62,7 +65,7 @@ static sw_inline __u32 sw_opaque(volatile __u16 *scratch, __u32 number)
  */
 static sw_inline __u32 sw_bounded(__u32 number, __u32 mask)
 {
-	asm volatile("" : "+r"(number));
+	sw_hide(number);
 	return number & mask;
 }
 
