@@ -264,15 +264,15 @@ static sw_inline bool sw_take_slot(struct sw_place at)
 }
 
 /*
- * A slot for a new flow, claimed: a free one (of the emptier bucket), an expired one, or the one of
- * the lowest rank (class + 1), oldest first, if that is at most max_rank. On return
- * *was_live says that a flow that had not expired is being replaced; its
- * fields can be read until the caller overwrites them. bucket is NULL when no
- * slot may be taken.
+ * A slot for a new flow, claimed: a free one of the emptier bucket, an expired
+ * one, or the one of the lowest rank (class + 1), oldest first, if that is at
+ * most max_rank. On return *was_live says that a flow that had not expired is
+ * being replaced; its fields can be read until the caller overwrites them.
+ * bucket is NULL when no slot may be taken.
  */
 static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_table table,
-					 __u32 max_rank,
-					 __u32 now_s, const struct sw_config *cfg, bool *was_live,
+					 __u32 max_rank, __u32 now_s,
+					 const struct sw_config *cfg, bool *was_live,
 					 volatile __u16 *scratch)
 {
 	struct sw_place at = { 0 }, none = { 0 };

@@ -190,7 +190,7 @@ class Errors(LabTest):
         self.said(done, 1, ["--netns"], False)
         self.nothing_left()
         done = self.raw("unshare", "-m", "sh", "-c",
-                        f"umount /sys/fs/bpf 2>/dev/null; exec {SYNWARD} attach s0 --netns {self.net.s.path}")
+                        f"while umount /sys/fs/bpf 2>/dev/null; do :; done; exec {SYNWARD} attach s0 --netns {self.net.s.path}")
         self.said(done, 1, ["bpf"], False)
         self.nothing_left()
 
