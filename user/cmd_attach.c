@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "fail.h"
+#include "gone.h"
 #include "import.h"
 #include "loader.h"
 #include "out.h"
@@ -183,6 +184,7 @@ static int run(int argc, char **argv)
 	lock = pin_lock(true);
 	if (lock < 0)
 		return EXIT_FAILED;
+	gone_sweep();
 	if (!loader_devices(ifindex, left))
 		loader_detach_all(&all); /* what a killed attach may have left */
 	doc = json_object_new_object();

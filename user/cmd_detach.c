@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "fail.h"
+#include "gone.h"
 #include "loader.h"
 #include "out.h"
 #include "pin.h"
@@ -66,6 +67,7 @@ static int run(int argc, char **argv)
 	lock = pin_lock(false);
 	if (lock == -1 || dev_list_get(&list))
 		return EXIT_FAILED;
+	gone_sweep();
 	doc = json_object_new_object();
 	done = json_object_new_array();
 	json_object_object_add(doc, "detached", done);

@@ -16,6 +16,8 @@
 #include "clsact.h"
 #include "fail.h"
 #include "loader.h"
+#include "meta.h"
+#include "netns.h"
 #include "pin.h"
 #include "synward.skel.h"
 #include "version.h"
@@ -92,6 +94,7 @@ static int fill_meta(struct sw_meta *m, const struct attach_options *o)
 	memset(m, 0, sizeof(*m));
 	m->magic = SW_MAGIC;
 	m->abi = SW_ABI;
+	m->netns_cookie = netns_cookie();
 	m->flow_size = sizeof(struct sw_flow);
 	m->listener_size = sizeof(struct sw_listener);
 	m->max_flows = o->max_flows;
@@ -359,22 +362,13 @@ static int replace_links(struct synward_bpf *skel, const struct dev *dev, const 
 /* The namespace's meta entry: read, or made when this is the first device. */
 static int get_meta(struct sw_meta *meta, const struct attach_options *o, bool *fresh)
 {
-	int fd = map_by_name("meta");
-	uint32_t zero = 0;
-	int ret;
+	int ret = meta_read(meta);
 
-	*fresh = fd < 0;
+	*fresh = ret == META_NONE;
 	if (*fresh)
 		return fill_meta(meta, o);
-	ret = bpf_map_lookup_elem(fd, &zero, meta);
-	close(fd);
-	if (ret || meta->magic != SW_MAGIC)
-		return sw_err("an attach was cut short here; try: synward detach --all");
-	if (meta->abi != SW_ABI || meta->flow_size != sizeof(struct sw_flow) ||
-	    meta->listener_size != sizeof(struct sw_listener))
-		return sw_err("the maps here were made by synward %.*s, whose layout is another; "
-			      "first: synward detach --all",
-			      (int)sizeof(meta->version), meta->version);
+	if (ret < 0)
+		return -1;
 	if (o->sizes_given && (meta->max_flows != o->max_flows ||
 			       meta->max_half_open != o->max_half_open ||
 			       meta->config.syn_timeout_s != o->syn_timeout_s ||

@@ -7,11 +7,16 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fail.h"
 #include "netns.h"
+
+#ifndef SO_NETNS_COOKIE /* include/uapi/asm-generic/socket.h of 5.14; newer than some libcs */
+#define SO_NETNS_COOKIE 71
+#endif
 
 static bool is_number(const char *s)
 {
@@ -66,4 +71,18 @@ ino_t netns_inode(void)
 		return 0;
 	}
 	return st.st_ino;
+}
+
+uint64_t netns_cookie(void)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		cookie = 0;
+	close(fd);
+	return cookie;
 }

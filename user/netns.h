@@ -2,6 +2,7 @@
 #ifndef SW_NETNS_H
 #define SW_NETNS_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -16,5 +17,12 @@ int netns_enter(const char *spec);
 
 /* Inode of the network namespace this process is in; 0 with sw_err() set. */
 ino_t netns_inode(void);
+
+/*
+ * The cookie of the network namespace this process is in: unlike the inode
+ * number never given to another one until the next boot (net_cookie of
+ * net/core/net_namespace.c, 5.14 and later). 0 when the kernel does not tell.
+ */
+uint64_t netns_cookie(void);
 
 #endif

@@ -37,7 +37,7 @@ void pin_path(char *buf, size_t size, const char *name)
 
 void pin_link_path(char *buf, size_t size, int ifindex, const char *hook)
 {
-	snprintf(buf, size, "%s/link_%d_%s", pin_dir(), ifindex, hook);
+	snprintf(buf, size, "%s/" PIN_LINK "%d_%s", pin_dir(), ifindex, hook);
 }
 
 static bool is_bpffs(void)
@@ -142,13 +142,6 @@ void pin_unlock(int fd)
 	hold_signals(SIG_UNBLOCK);
 }
 
-bool pin_exists(void)
-{
-	const char *dir = pin_dir();
-
-	return dir && !access(dir, F_OK);
-}
-
 static void each(const char *prefix, void (*fn)(const char *path, void *arg), void *arg)
 {
 	char path[PATH_MAX];
@@ -179,5 +172,5 @@ void pin_remove(const char *prefix)
 
 void pin_each_link(void (*fn)(const char *path, void *arg), void *arg)
 {
-	each("link_", fn, arg);
+	each(PIN_LINK, fn, arg);
 }

@@ -10,6 +10,7 @@
  * by its name; the links of a device as link_<ifindex>_{xdp,ingress,egress}.
  */
 #define PIN_ROOT "/sys/fs/bpf/synward"
+#define PIN_LINK "link_"
 
 /* The directory of the current network namespace (static storage); NULL with sw_err(). */
 const char *pin_dir(void);
@@ -34,9 +35,6 @@ int pin_mount(void);
  */
 int pin_lock(bool make);
 void pin_unlock(int fd);
-
-/* Is anything pinned for the current network namespace? */
-bool pin_exists(void);
 
 /* Remove every pin of the current namespace whose name starts with prefix. */
 void pin_remove(const char *prefix);

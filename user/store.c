@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fail.h"
+#include "meta.h"
 #include "netns.h"
 #include "pin.h"
 #include "store.h"
@@ -88,17 +89,14 @@ int store_open(struct store *s)
 		return -1;
 	if (geteuid() && access(PIN_ROOT, X_OK) && errno == EACCES)
 		return sw_err("cannot read " PIN_ROOT ": %s; run as root", strerror(errno));
-	if (!pin_exists())
+	switch (meta_read(&s->meta)) {
+	case META_OK:
+		break;
+	case META_NONE:
 		return sw_err("nothing is attached in this network namespace; try: synward attach DEV");
-	if (read_one("meta", &s->meta))
+	default:
 		return -1;
-	if (s->meta.magic != SW_MAGIC)
-		return sw_err("an attach was cut short here; try: synward detach --all");
-	if (s->meta.abi != SW_ABI || s->meta.flow_size != sizeof(struct sw_flow) ||
-	    s->meta.listener_size != sizeof(struct sw_listener))
-		return sw_err("the maps here were made by synward %.*s, whose layout is another; use "
-			      "that one, or: synward detach --all",
-			      (int)sizeof(s->meta.version), s->meta.version);
+	}
 	if (read_one("shared", &shared) || read_devices(s))
 		return -1;
 	s->evicted = shared.evicted;

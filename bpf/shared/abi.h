@@ -21,6 +21,7 @@ struct sw_meta {
 	__u32 abi;
 	__u32 flow_size;   /* sizeof(struct sw_flow): a build with another layout refuses */
 	__u32 listener_size;
+	__u64 netns_cookie; /* of the namespace: its inode number may come again */
 	__u32 max_flows;   /* as asked for at attach */
 	__u32 max_half_open;
 	struct sw_config config;

@@ -418,7 +418,9 @@ def histogram(states):
 
 class LabTest(unittest.TestCase):
     def lab(self, **kw):
-        lab = Lab(self._testMethodName.removeprefix("test_"), **kw)
+        self.labs = getattr(self, "labs", 0) + 1
+        number = f"-{self.labs}" * (self.labs > 1)
+        lab = Lab(self._testMethodName.removeprefix("test_") + number, **kw)
         self.addCleanup(lab.close)
         return lab
 

@@ -214,6 +214,37 @@ class Detach(LabTest):
             self.net.synward("detach", "--all")
             self.assertEqual(world(self.net.s, self.devs), self.before)
 
+    def test_namespace_deleted(self):
+        """Pins of a namespace deleted without detach go with the next attach or detach, wherever."""
+        other = self.lab()
+        for how in (("attach", "s0"), ("detach", "--all")):
+            self.attach()
+            ns = self.net.s
+            subprocess.run(["ip", "netns", "del", ns.name], check=True)
+            os.close(ns.fd)
+            ns.fd = os.open(os.devnull, os.O_RDONLY)
+            wait_until(lambda: "c0" not in self.net.c.run("ip", "-br", "link"), what="devices gone")
+            self.assertTrue(ns.pins.exists())
+            other.synward(*how)
+            self.assertFalse(ns.pins.exists())
+            self.net = self.lab(pairs=2)
+
+    def test_inode_again(self):
+        """A new namespace with the inode number of a deleted one does not take the old pins for its own."""
+        self.attach()
+        other = self.lab()
+        self.net.s.pins.rename(other.s.pins)
+        for command in ("status", "states"):
+            self.assertIn("nothing is attached", other.synward(command, expect=1).stderr)
+        self.assertEqual(other.synward("detach", "--all")["detached"], [])
+        self.assertFalse(other.s.pins.exists())
+        self.assert_clean()
+        self.attach()
+        self.net.s.pins.rename(other.s.pins)
+        other.attach()
+        self.assertEqual([x["dev"] for x in other.synward("status")["devices"]], ["s0"])
+        self.assert_clean()
+
     def test_kill_watch(self):
         """The kernel part stands alone: counting goes on when a reader is killed."""
         self.attach()
