@@ -108,18 +108,6 @@ void frame_sums(__u8 *buf, size_t len, size_t ip)
 	put16(tcp + 16, ~fold(add_up(pseudo(at, n), tcp, n)) & 0xffff);
 }
 
-_Bool frame_sums_right(const __u8 *buf, const struct sw_pkt *p)
-{
-	const __u8 *ip = buf + p->l3_off, *tcp = buf + p->l4_off;
-
-	if (p->key.family == SW_AF_INET && fold(add_up(0, ip, p->l4_off - p->l3_off)) != 0xffff)
-		return 0;
-	if (!p->l4_len || p->l4_len > 1536 || p->fragment)
-		return 1;
-	return fold(add_up(pseudo(ip, p->l4_len), tcp, p->l4_len)) == 0xffff ||
-	       fold(pseudo(ip, p->l4_len)) == (tcp[16] << 8 | tcp[17]);
-}
-
 static __u8 *put_options(__u8 *at, const struct step *st)
 {
 	__u8 *begin = at;

@@ -14,7 +14,7 @@
  */
 #include <stddef.h>
 
-#include "../../user/shared.h"
+#include "../../user/hostmirror.h"
 
 enum { END, C, S, WAIT }; /* step.from; WAIT: no segment, only time */
 
@@ -125,16 +125,9 @@ size_t frame_build(__u8 *buf, const struct variant *v, const struct step *st);
 size_t frame_simple(__u8 *buf, const struct step *st);
 /* Fill in the checksums of IP and TCP (again). ip: offset of the IP header. */
 void frame_sums(__u8 *buf, size_t len, size_t ip);
-/* Would a host believe the checksums? p is what the parser made of the frame. */
-_Bool frame_sums_right(const __u8 *buf, const struct sw_pkt *p);
 /* Key of the script's connection, and which endpoint of it is the client. */
 struct sw_key variant_key(const struct variant *v, __u32 *client);
 
-/* What the observer knows of a segment besides its bytes. */
-struct vantage {
-	__u32 path;
-	_Bool local, egress;
-};
 struct vantage vantage_of(enum view view, int from, __u32 ifindex);
 
 const char *view_name(enum view view);

@@ -381,7 +381,7 @@ static int send_segment(__u32 id, bool client, __u16 flags, __u32 seq, __u32 ack
 	p->path = client ? 4 : 5;
 	p->sender_local = !client;
 	assert_int_equal(sw_sort_key(p), SW_R_OBSERVED);
-	return host_segment(&w.h, !client, true, w.now);
+	return host_segment(&w.h, NULL, 0, !client, w.now);
 }
 
 static struct sw_flow *tracked(__u32 id)
