@@ -51,7 +51,6 @@ $(B)/synward.skel.h: $(B)/synward.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name synward_bpf > $@
 
 -include $(OBJ:.o=.d) $(B)/synward.bpf.d
-$(B)/user/loader.o: $(B)/synward.skel.h
 
 -include tests/unit/Makefile.inc
 

@@ -10,6 +10,7 @@
 const volatile struct sw_config sw_settings = { 0 };
 const volatile __u32 sw_device_slot = 0;
 const volatile bool sw_device_raw = false; /* packets start with their IP header */
+const volatile bool sw_replaying = false;  /* sw_xdp by test runs, on a capture's frames and clock */
 
 /* Without volatile; the barrier keeps clang from taking the zeros above for the values. */
 static sw_inline const struct sw_config *sw_cfg(void)
@@ -141,6 +142,17 @@ __noinline int sw_resolve_out(struct __sk_buff *skb)
 	return 0;
 }
 
+static sw_inline __u64 sw_now(const struct sw_work *w)
+{
+	return sw_replaying ? w->replay.now : bpf_ktime_get_ns();
+}
+
+/* Half as dear, and late by a tick at most. */
+static sw_inline __u64 sw_now_coarse(const struct sw_work *w)
+{
+	return sw_replaying ? w->replay.now : bpf_ktime_get_coarse_ns();
+}
+
 /*
  * The hot path, from parsed packet to counters. Three ways through it: data of
  * an open connection needs no lock; everything else takes its flow's lock; a
@@ -159,14 +171,14 @@ static sw_inline void sw_segment(void *ctx, bool xdp, bool egress, struct sw_wor
 	if (!sw_buckets(&t, h, c))
 		return sw_count(SW_R_INTERNAL);
 	if (!(p->flags & (SW_TH_SYN | SW_TH_FIN | SW_TH_RST)) &&
-	    sw_mirror_data(&t, p, h, bpf_ktime_get_coarse_ns()))
+	    sw_mirror_data(&t, p, h, sw_now_coarse(w)))
 		return sw_count(SW_R_OBSERVED);
 
 	if (!egress && (xdp ? sw_verify_xdp(ctx) : sw_verify_skb(ctx)) == SW_CSUM_BAD)
 		return sw_count(SW_R_BAD_CHECKSUM);
 	if (p->flags & SW_TH_SYN)
 		egress ? sw_resolve_out(ctx) : sw_resolve_in();
-	now = bpf_ktime_get_ns();
+	now = sw_now(w);
 	stripe = sw_stripe_of(h);
 	if (!stripe)
 		return sw_count(SW_R_INTERNAL);

@@ -111,6 +111,7 @@ struct sw_work {
 	struct sw_pkt pkt;
 	struct sw_change change;
 	struct sw_request request; /* sw_import only */
+	struct sw_replay replay;   /* with sw_replaying only */
 };
 
 struct {

@@ -21,16 +21,35 @@ static sw_inline void sw_pull(struct __sk_buff *skb)
 		bpf_skb_pull_data(skb, skb->len < SW_PULL ? skb->len : SW_PULL);
 }
 
+/* What the capture knows of a frame; false when user space did not say. */
+static sw_inline bool sw_replay_head(struct xdp_md *ctx, struct sw_work *w)
+{
+	const struct sw_replay *head = (void *)(long)ctx->data_meta;
+
+	if ((void *)(head + 1) > (void *)(long)ctx->data)
+		return false;
+	w->replay = *head;
+	return true;
+}
+
 SEC("xdp.frags")
 int sw_xdp(struct xdp_md *ctx)
 {
-	struct sw_work *w = sw_begin(ctx->ingress_ifindex << 1, 0);
+	struct sw_work *w = sw_begin(sw_replaying ? 0 : ctx->ingress_ifindex << 1, 0);
+	__u32 len = bpf_xdp_get_buff_len(ctx);
 	int reason;
 
 	if (!w)
 		return XDP_PASS;
-	reason = sw_parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end,
-				bpf_xdp_get_buff_len(ctx), &w->pkt);
+	if (sw_replaying) {
+		if (!sw_replay_head(ctx, w)) {
+			sw_count(SW_R_INTERNAL);
+			return XDP_PASS;
+		}
+		len = w->replay.wire_len;
+	}
+	reason = sw_parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, len,
+				&w->pkt);
 	if (reason != SW_R_OBSERVED)
 		sw_count(reason);
 	else

@@ -8,11 +8,6 @@
 /* Sums longer segments only in part, as the BPF side does: SW_SUM_CHUNKS. */
 #define SUM_MAX 1536
 
-uint32_t host_buckets(uint32_t entries)
-{
-	return ((uint64_t)entries * SW_FILL_NUM / SW_FILL_DEN + SW_WAYS - 1) / SW_WAYS;
-}
-
 void host_clear(struct host *h)
 {
 	memset(h->proven, 0, h->cfg.proven_buckets * sizeof(*h->proven));
@@ -27,8 +22,8 @@ int host_init(struct host *h, uint32_t flows, uint32_t half_open, uint32_t syn_t
 	      uint32_t msl_s)
 {
 	memset(h, 0, sizeof(*h));
-	h->cfg.proven_buckets = host_buckets(flows);
-	h->cfg.half_buckets = host_buckets(half_open);
+	h->cfg.proven_buckets = sw_buckets_for(flows);
+	h->cfg.half_buckets = sw_buckets_for(half_open);
 	h->cfg.seed[0] = 0x12345678;
 	h->cfg.seed[1] = 0x9abcdef0;
 	h->cfg.seed[2] = 0x0f1e2d3c;

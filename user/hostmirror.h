@@ -31,9 +31,6 @@ struct vantage {
 	bool local, egress;
 };
 
-/* Buckets of a table that is to hold so many entries. */
-uint32_t host_buckets(uint32_t entries);
-
 /* Timeouts as for attach; cfg.seed is fixed. -1 with sw_err() when there is no memory. */
 int host_init(struct host *h, uint32_t flows, uint32_t half_open, uint32_t syn_timeout_s,
 	      uint32_t msl_s);

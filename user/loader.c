@@ -18,46 +18,14 @@
 #include "loader.h"
 #include "meta.h"
 #include "netns.h"
+#include "object.h"
 #include "pin.h"
-#include "synward.skel.h"
+#include "procfs.h"
 #include "version.h"
 
 /* enum bpf_attach_type of kernel 6.6; libbpf 1.1 has no helper, but passes the number through. */
 #define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46)
 #define ATTACH_TCX_EGRESS ((enum bpf_attach_type)47)
-
-static const char *const pinned_maps[] = { "proven",  "half",   "stripes", "listeners", "ports",
-					   "shared", "devices", "stats",   "meta" };
-#define N_MAPS (sizeof(pinned_maps) / sizeof(*pinned_maps))
-
-/* What libbpf said last, for the one line that a user reads. */
-static char libbpf_said[256];
-
-static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	char line[sizeof(libbpf_said)];
-
-	va_list again;
-
-	va_copy(again, ap);
-	vsnprintf(line, sizeof(line), fmt, again);
-	va_end(again);
-	if (getenv("SYNWARD_DEBUG"))
-		vfprintf(stderr, fmt, ap);
-	if (level != LIBBPF_WARN)
-		return 0;
-	if (strncmp(line, "libbpf: prog", 12) && strncmp(line, "libbpf: map", 11))
-		return 0;
-	line[strcspn(line, "\n")] = 0;
-	snprintf(libbpf_said, sizeof(libbpf_said), "%s", line + 8);
-	return 0;
-}
-
-__attribute__((constructor)) static void quiet_libbpf(void)
-{
-	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-	libbpf_set_print(on_libbpf);
-}
 
 static int map_by_name(const char *name)
 {
@@ -65,26 +33,6 @@ static int map_by_name(const char *name)
 
 	pin_path(path, sizeof(path), name);
 	return bpf_obj_get(path);
-}
-
-/* A number from a "Name: value" file of /proc; fmt as for sscanf. 0 when it is not there. */
-static unsigned long long proc_field(const char *path, const char *fmt)
-{
-	unsigned long long value = 0;
-	char line[128];
-	FILE *f = fopen(path, "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, fmt, &value) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return value;
-}
-
-static uint32_t buckets_for(uint32_t entries)
-{
-	return ((uint64_t)entries * SW_FILL_NUM / SW_FILL_DEN + SW_WAYS - 1) / SW_WAYS;
 }
 
 static int fill_meta(struct sw_meta *m, const struct attach_options *o)
@@ -99,8 +47,8 @@ static int fill_meta(struct sw_meta *m, const struct attach_options *o)
 	m->listener_size = sizeof(struct sw_listener);
 	m->max_flows = o->max_flows;
 	m->max_half_open = o->max_half_open;
-	m->config.proven_buckets = buckets_for(o->max_flows);
-	m->config.half_buckets = buckets_for(o->max_half_open);
+	m->config.proven_buckets = sw_buckets_for(o->max_flows);
+	m->config.half_buckets = sw_buckets_for(o->max_half_open);
 	m->config.syn_timeout_s = o->syn_timeout_s;
 	m->config.two_msl_s = 2 * o->msl_s;
 	sw_config_lives(&m->config);
@@ -114,81 +62,6 @@ static int fill_meta(struct sw_meta *m, const struct attach_options *o)
 			      " MiB are free; use a smaller --max-flows or --max-half-open",
 			      need >> 20, have >> 20);
 	return 0;
-}
-
-static int lacks(enum bpf_prog_type type)
-{
-	return libbpf_probe_bpf_prog_type(type, NULL) == 0;
-}
-
-/* CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or CAP_SYS_ADMIN, are in effect. */
-static bool privileged(void)
-{
-	const unsigned long long needed = 1ull << 39 | 1ull << 12 | 1ull << 38, admin = 1ull << 21;
-	unsigned long long caps = proc_field("/proc/self/status", "CapEff: %llx");
-
-	return caps & admin || (caps & needed) == needed;
-}
-
-static int load_failed(int err)
-{
-	/* the verifier too says EACCES and E2BIG: the reason is told apart by what failed */
-	bool program = !strncmp(libbpf_said, "prog ", 5);
-
-	if ((err == -EPERM || err == -EACCES) && !privileged())
-		return sw_err("not allowed to load BPF programs; run as root, or with CAP_BPF, "
-			      "CAP_NET_ADMIN and CAP_PERFMON");
-	if (lacks(BPF_PROG_TYPE_XDP) || lacks(BPF_PROG_TYPE_SCHED_CLS))
-		return sw_err("this kernel has no XDP or tc BPF programs; Linux 6.1 or later with "
-			      "CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF is needed");
-	if ((err == -ENOMEM || err == -E2BIG) && !program)
-		return sw_err("no memory for the tables; use a smaller --max-flows or "
-			      "--max-half-open");
-	return sw_err("the kernel refused the BPF object: %s (%s); SYNWARD_DEBUG=1 shows why",
-		      strerror(-err), libbpf_said[0] ? libbpf_said : "no detail");
-}
-
-/* The object for one device, on the namespace's maps; makes and pins these when there are none. */
-static struct synward_bpf *load(const struct sw_meta *meta, uint32_t slot, bool raw, bool fresh)
-{
-	struct synward_bpf *skel;
-	struct bpf_map *map;
-	char path[PATH_MAX];
-	uint32_t zero = 0;
-	int err;
-
-	skel = synward_bpf__open();
-	if (!skel) {
-		sw_err("cannot open the BPF object: %s", strerror(errno));
-		return NULL;
-	}
-	memcpy((void *)&skel->rodata->sw_settings, &meta->config, sizeof(meta->config));
-	skel->rodata->sw_device_slot = slot;
-	skel->rodata->sw_device_raw = raw;
-	bpf_map__set_max_entries(skel->maps.proven, meta->config.proven_buckets);
-	bpf_map__set_max_entries(skel->maps.half, meta->config.half_buckets);
-	for (size_t i = 0; i < N_MAPS; i++) {
-		map = bpf_object__find_map_by_name(skel->obj, pinned_maps[i]);
-		pin_path(path, sizeof(path), pinned_maps[i]);
-		if (!map || bpf_map__set_pin_path(map, path)) {
-			sw_err("cannot name the pin of map %s", pinned_maps[i]);
-			goto fail;
-		}
-	}
-	err = synward_bpf__load(skel);
-	if (err) {
-		load_failed(err);
-		goto fail;
-	}
-	if (fresh && bpf_map__update_elem(skel->maps.meta, &zero, sizeof(zero), meta, sizeof(*meta),
-					  BPF_ANY)) {
-		sw_err("cannot write map meta: %s", strerror(errno));
-		goto fail;
-	}
-	return skel;
-fail:
-	synward_bpf__destroy(skel);
-	return NULL;
 }
 
 static int pin_link(int link_fd, int ifindex, const char *hook)
@@ -378,6 +251,15 @@ static int get_meta(struct sw_meta *meta, const struct attach_options *o, bool *
 	return 0;
 }
 
+static int write_meta(struct synward_bpf *skel, const struct sw_meta *meta)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(skel->maps.meta), &zero, meta, BPF_ANY) ?
+		       sw_err("cannot write map meta: %s", strerror(errno)) :
+		       0;
+}
+
 /* Ethernet, or packets that start with their IP header (tun, wireguard, tunnels, PPP). */
 static int link_layer(const struct dev *dev, const struct attach_options *o, bool *raw)
 {
@@ -470,8 +352,9 @@ int loader_attach(const struct dev_list *all, const struct dev *dev, const struc
 	slot = result->replaced ? (int)info->slot : free_slot(devices, n);
 	if (slot < 0)
 		return -1;
-	skel = load(&meta, slot, raw, fresh);
-	if (!skel)
+	skel = object_load(&(struct object_options){
+		.config = &meta.config, .slot = slot, .raw = raw, .pinned = true });
+	if (!skel || (fresh && write_meta(skel, &meta)))
 		goto fail;
 	if (result->replaced) {
 		if (replace_links(skel, dev, info))

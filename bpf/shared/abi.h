@@ -71,6 +71,13 @@ struct sw_request {
 	};
 };
 
+/* Before a frame of a replay in the kernel, as XDP metadata. Written by user space per frame. */
+struct sw_replay {
+	__u64 now;	/* ns, the capture's clock; never 0 */
+	__u32 wire_len; /* of the frame, which may have been cut off */
+	__u32 pad;
+};
+
 /* Answer of sw_import: enum sw_import_result for a flow, the index for a listener. */
 
 _Static_assert(sizeof(struct sw_device) == 32, "no holes");

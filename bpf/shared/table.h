@@ -131,6 +131,12 @@ static sw_inline struct sw_hash sw_hash_key(const struct sw_key *k, const struct
 	return h;
 }
 
+/* Buckets of a table that is to hold so many entries. */
+static sw_inline __u32 sw_buckets_for(__u32 entries)
+{
+	return ((__u64)entries * SW_FILL_NUM / SW_FILL_DEN + SW_WAYS - 1) / SW_WAYS;
+}
+
 static sw_inline __u32 sw_bucket_index(__u32 hash, __u32 buckets)
 {
 	return (__u64)hash * buckets >> 32;
