@@ -18,7 +18,7 @@ msg =
 endif
 
 WARN := -Wall -Wextra
-LIBS := libbpf libmnl json-c
+LIBS := libbpf libmnl json-c libpcap
 CFLAGS ?= -O2 -g
 # The core reads keys as words of 8 bytes, as the kernel would: -fno-strict-aliasing.
 ALL_CFLAGS = -std=gnu11 -fno-strict-aliasing $(WARN) -I$(B) $(shell $(PKG_CONFIG) --cflags $(LIBS)) $(CFLAGS)

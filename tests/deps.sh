@@ -4,8 +4,8 @@
 # ones, asks on a terminal, and installs them without asking where there is none.
 set -eu
 
-build="clang llvm make gcc libc6-dev pkg-config libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjson-c-dev"
-check="libcmocka-dev libpcap-dev python3 iproute2 nftables ethtool nginx-light wrk curl util-linux"
+build="clang llvm make gcc libc6-dev pkg-config libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjson-c-dev libpcap-dev"
+check="libcmocka-dev python3 iproute2 nftables ethtool nginx-light wrk curl util-linux"
 have() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
 
 missing=

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <arpa/inet.h>
-#include <inttypes.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,16 +169,6 @@ static int compare(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
-static void cell_client(json_object *row, char *text, size_t size)
-{
-	view_endpoint(text, size, out_str(row, "client.addr"), out_int(row, "client.port"));
-}
-
-static void cell_server(json_object *row, char *text, size_t size)
-{
-	view_endpoint(text, size, out_str(row, "server.addr"), out_int(row, "server.port"));
-}
-
 static void cell_age(json_object *row, char *text, size_t size)
 {
 	out_duration(text, size, out_int(row, "age_ms"));
@@ -189,28 +179,12 @@ static void cell_idle(json_object *row, char *text, size_t size)
 	out_duration(text, size, out_int(row, "idle_ms"));
 }
 
-static void cell_notes(json_object *row, char *text, size_t size)
-{
-	int64_t rtx = out_int(row, "syn_retransmits") + out_int(row, "synack_retransmits") +
-		      out_int(row, "fin_retransmits");
-	size_t n = snprintf(text, size, "%s", out_str(row, "opened"));
-
-	if (rtx)
-		n += snprintf(text + n, size - n, " retransmits:%" PRId64, rtx);
-	if (out_at(row, "reset_by"))
-		n += snprintf(text + n, size - n, " reset-by:%s", out_str(row, "reset_by"));
-	else if (out_at(row, "first_fin"))
-		n += snprintf(text + n, size - n, " closed-by:%s", out_str(row, "first_fin"));
-	if (json_object_get_boolean(out_at(row, "ambiguous")))
-		snprintf(text + n, size - n, " ambiguous");
-}
-
 static const struct out_column columns[] = {
-	{ "CLIENT", NULL, -21, cell_client },	    { "STATE", "client.state", -11, NULL },
-	{ "SERVER", NULL, -21, cell_server },	    { "STATE", "server.state", -11, NULL },
+	{ "CLIENT", NULL, -21, view_cell_client },	    { "STATE", "client.state", -11, NULL },
+	{ "SERVER", NULL, -21, view_cell_server },	    { "STATE", "server.state", -11, NULL },
 	{ "AGE", NULL, 6, cell_age },		    { "IDLE", NULL, 6, cell_idle },
 	{ "SRV-US", "server_us", 7, NULL },	    { "CLI-US", "client_us", 7, NULL },
-	{ "NOTES", NULL, -8, cell_notes },	    { 0 },
+	{ "NOTES", NULL, -8, view_cell_notes },	    { 0 },
 };
 
 static const struct out_column prefix_columns[] = {
@@ -226,13 +200,22 @@ struct print {
 	uint64_t left;
 };
 
+static void print_flow(const struct store *s, const struct flow_view *v)
+{
+	json_object *row = json_object_new_object();
+	char name[IF_NAMESIZE];
+
+	view_flow(row, &s->meta.config, store_device_name(s, v->f.ifindex, name), v);
+	out_table_row(row);
+}
+
 static int print_one(const struct flow_view *v, void *arg)
 {
 	struct print *p = arg;
 
 	if (!matches(v))
 		return 0;
-	out_table_row(view_flow(p->s, v));
+	print_flow(p->s, v);
 	return --p->left ? 0 : 1;
 }
 
@@ -384,7 +367,7 @@ static int show(const struct store *s)
 	} else if (want.sort >= 0) {
 		qsort(l.v, l.n, sizeof(*l.v), compare);
 		for (size_t i = 0; i < l.n && p.left--; i++)
-			out_table_row(view_flow(s, &l.v[i]));
+			print_flow(s, &l.v[i]);
 	} else {
 		snapshot_flows(s, print_one, &p);
 	}

@@ -73,10 +73,7 @@ static json_object *make(const struct store *s)
 	json_object_object_add(doc, "guard", o);
 	json_object_object_add(doc, "cookie", json_object_new_string("none"));
 	json_object_object_add(doc, "conntrack", json_object_new_boolean(false));
-	o = json_object_new_object();
-	for (int i = 0; i < SW_R_COUNT; i++)
-		json_object_object_add(o, reasons[i].name, json_object_new_int64(sum[i]));
-	json_object_object_add(doc, "reasons", o);
+	json_object_object_add(doc, "reasons", view_reasons(sum));
 	return doc;
 }
 

@@ -178,16 +178,20 @@ int host_segment(struct host *h, const void *data, size_t len, bool egress, uint
 	return h->change.reason;
 }
 
-int host_packet(struct host *h, const void *data, size_t len, size_t wire_len, struct vantage at,
-		uint64_t now)
+int host_parse(struct host *h, const void *data, size_t len, size_t wire_len, struct vantage at)
 {
-	int reason;
-
 	memset(&h->pkt, 0, sizeof(h->pkt));
 	h->pkt.path = at.path;
 	h->pkt.sender_local = at.local;
-	reason = h->raw ? sw_parse_raw(data, data + len, wire_len, &h->pkt) :
-			  sw_parse_frame(data, data + len, wire_len, &h->pkt);
+	return h->raw ? sw_parse_raw(data, data + len, wire_len, &h->pkt) :
+			sw_parse_frame(data, data + len, wire_len, &h->pkt);
+}
+
+int host_packet(struct host *h, const void *data, size_t len, size_t wire_len, struct vantage at,
+		uint64_t now)
+{
+	int reason = host_parse(h, data, len, wire_len, at);
+
 	if (reason == SW_R_OBSERVED)
 		reason = host_segment(h, data, len, at.egress, now);
 	h->reasons[reason]++;

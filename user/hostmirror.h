@@ -44,7 +44,9 @@ void host_free(struct host *h);
 int host_packet(struct host *h, const void *data, size_t len, size_t wire_len, struct vantage at,
 		uint64_t now);
 
-/* The same from h->pkt on: sw_segment(). Without data no checksum is looked at. */
+/* Its first half: into h->pkt. SW_R_OBSERVED, or why it is no TCP segment. */
+int host_parse(struct host *h, const void *data, size_t len, size_t wire_len, struct vantage at);
+/* Its second half, with h->pkt: sw_segment(). Without data no checksum is looked at. */
 int host_segment(struct host *h, const void *data, size_t len, bool egress, uint64_t now);
 
 /* Where the flow of a key may be. */

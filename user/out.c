@@ -20,6 +20,8 @@ void out_init(void)
 	struct winsize size;
 
 	out.terminal = isatty(STDOUT_FILENO);
+	if (!out.terminal)
+		setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 	out.colour = out.terminal && !(no_color && *no_color) && !(term && !strcmp(term, "dumb"));
 	if (out.terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col) {
 		out.width = size.ws_col;

@@ -144,15 +144,14 @@ const char *store_device_name(const struct store *s, uint32_t ifindex, char *buf
 	return ifindex ? if_indextoname(ifindex, buf) : NULL;
 }
 
-int store_reasons(const struct store *s, uint32_t slot, uint64_t sum[SW_R_COUNT])
+int stats_add(int fd, uint32_t slot, uint64_t sum[SW_R_COUNT])
 {
-	int cpus = libbpf_num_possible_cpus();
+	int cpus = libbpf_num_possible_cpus(), ret = -1;
 	struct sw_stats *all = cpus > 0 ? calloc(cpus, sizeof(*all)) : NULL;
-	int ret = -1;
 
 	if (!all)
 		return sw_err("cannot count CPUs");
-	if (!bpf_map_lookup_elem(s->stats_fd, &slot, all)) {
+	if (!bpf_map_lookup_elem(fd, &slot, all)) {
 		for (int cpu = 0; cpu < cpus; cpu++)
 			for (int i = 0; i < SW_R_COUNT; i++)
 				sum[i] += all[cpu].reasons[i];
@@ -162,4 +161,9 @@ int store_reasons(const struct store *s, uint32_t slot, uint64_t sum[SW_R_COUNT]
 	}
 	free(all);
 	return ret;
+}
+
+int store_reasons(const struct store *s, uint32_t slot, uint64_t sum[SW_R_COUNT])
+{
+	return stats_add(s->stats_fd, slot, sum);
 }

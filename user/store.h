@@ -36,5 +36,7 @@ const char *store_device_name(const struct store *s, uint32_t ifindex, char *buf
 
 /* Packets by reason: of one device's slot, summed over CPUs, added to sum. */
 int store_reasons(const struct store *s, uint32_t slot, uint64_t sum[SW_R_COUNT]);
+/* The same from a map "stats" that is open. */
+int stats_add(int fd, uint32_t slot, uint64_t sum[SW_R_COUNT]);
 
 #endif

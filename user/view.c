@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <inttypes.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "out.h"
 #include "view.h"
+
+/* A key that is a literal and new: neither copied nor looked for. */
+static void add(json_object *doc, const char *key, json_object *value)
+{
+	json_object_object_add_ex(doc, key, value,
+				  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
+}
 
 json_object *view_device(const struct sw_device *dev, uint32_t ifindex)
 {
@@ -13,14 +21,28 @@ json_object *view_device(const struct sw_device *dev, uint32_t ifindex)
 	json_object *doc = json_object_new_object();
 	char name[IF_NAMESIZE];
 
-	json_object_object_add(doc, "dev", json_object_new_string(dev->name));
-	json_object_object_add(doc, "hook", json_object_new_string(hooks[dev->hook % 3]));
-	json_object_object_add(doc, "xdp_mode",
+	add(doc, "dev", json_object_new_string(dev->name));
+	add(doc, "hook", json_object_new_string(hooks[dev->hook % 3]));
+	add(doc, "xdp_mode",
 			       modes[dev->xdp_mode % 3] ?
 				       json_object_new_string(modes[dev->xdp_mode % 3]) :
 				       NULL);
-	json_object_object_add(doc, "since", out_time(dev->since_ns));
-	json_object_object_add(doc, "gone", json_object_new_boolean(!if_indextoname(ifindex, name)));
+	add(doc, "since", out_time(dev->since_ns));
+	add(doc, "gone", json_object_new_boolean(!if_indextoname(ifindex, name)));
+	return doc;
+}
+
+json_object *view_reasons(const uint64_t count[SW_R_COUNT])
+{
+	static const char *const names[] = {
+#define SW_X(name, text, meaning) text,
+		SW_REASONS(SW_X)
+#undef SW_X
+	};
+	json_object *doc = json_object_new_object();
+
+	for (int i = 0; i < SW_R_COUNT; i++)
+		add(doc, names[i], json_object_new_int64(count[i]));
 	return doc;
 }
 
@@ -34,7 +56,7 @@ void view_endpoint(char *buf, size_t size, const char *addr, unsigned int port)
 	snprintf(buf, size, strchr(addr, ':') ? "[%s]:%u" : "%s:%u", addr, port);
 }
 
-static json_object *endpoint(const struct flow_view *v, int side)
+json_object *view_side(const struct flow_view *v, int side)
 {
 	const struct sw_flow *f = &v->f;
 	const struct sw_dir *d = &f->dir[side];
@@ -43,15 +65,15 @@ static json_object *endpoint(const struct flow_view *v, int side)
 	char addr[INET6_ADDRSTRLEN];
 
 	view_addr(f->key.family, f->key.addr[side], addr);
-	json_object_object_add(doc, "addr", json_object_new_string(addr));
-	json_object_object_add(doc, "port", json_object_new_int(sw_ntohs(f->key.port[side])));
-	json_object_object_add(doc, "state", json_object_new_string(state_name(v->state[side])));
-	json_object_object_add(doc, "mss", out_maybe(d->opts & SW_OPT_MSS, d->mss));
-	json_object_object_add(doc, "wscale", out_maybe(d->opts & SW_OPT_WSCALE, d->wscale));
-	json_object_object_add(doc, "window", out_maybe(f->flags & SW_F_SEQ << side, d->win));
-	json_object_object_add(doc, "sack",
+	add(doc, "addr", json_object_new_string(addr));
+	add(doc, "port", json_object_new_int(sw_ntohs(f->key.port[side])));
+	add(doc, "state", json_object_new_string(state_name(v->state[side])));
+	add(doc, "mss", out_maybe(d->opts & SW_OPT_MSS, d->mss));
+	add(doc, "wscale", out_maybe(d->opts & SW_OPT_WSCALE, d->wscale));
+	add(doc, "window", out_maybe(f->flags & SW_F_SEQ << side, d->win));
+	add(doc, "sack",
 			       known ? json_object_new_boolean(d->opts & SW_OPT_SACK) : NULL);
-	json_object_object_add(doc, "timestamps",
+	add(doc, "timestamps",
 			       known ? json_object_new_boolean(d->opts & SW_OPT_TS) : NULL);
 	return doc;
 }
@@ -81,9 +103,9 @@ static json_object *first_fin(const struct flow_view *v)
 											  "client");
 }
 
-static json_object *expires_ms(const struct store *s, const struct flow_view *v)
+static json_object *expires_ms(const struct sw_config *cfg, const struct flow_view *v)
 {
-	uint64_t two_msl = s->meta.config.two_msl_s * SW_NS_PER_SEC;
+	uint64_t two_msl = cfg->two_msl_s * SW_NS_PER_SEC;
 
 	if (!v->proven)
 		return json_object_new_int64((int64_t)v->ends_s * 1000);
@@ -101,42 +123,65 @@ static bool ambiguous(const struct flow_view *v)
 	       (fin_wait && sw_age(v->now, v->f.last) >= SW_QUIET_S * SW_NS_PER_SEC);
 }
 
-json_object *view_flow(const struct store *s, const struct flow_view *v)
+void view_flow(json_object *doc, const struct sw_config *cfg, const char *dev,
+	       const struct flow_view *v)
 {
 	const struct sw_flow *f = &v->f;
 	int server = sw_server(f), local = flow_local(f);
-	json_object *doc = json_object_new_object();
-	char name[IF_NAMESIZE];
-	const char *dev = store_device_name(s, f->ifindex, name);
 
-	json_object_object_add(doc, "client", endpoint(v, server ^ 1));
-	json_object_object_add(doc, "server", endpoint(v, server));
-	json_object_object_add(doc, "local",
+	add(doc, "client", view_side(v, server ^ 1));
+	add(doc, "server", view_side(v, server));
+	add(doc, "local",
 			       local < 0 ? NULL :
 					   json_object_new_string(local == server ? "server" :
 										  "client"));
-	json_object_object_add(doc, "dev", dev ? json_object_new_string(dev) : NULL);
-	json_object_object_add(doc, "opened", json_object_new_string(opened(f)));
-	json_object_object_add(doc, "age_ms",
+	add(doc, "dev", dev ? json_object_new_string(dev) : NULL);
+	add(doc, "opened", json_object_new_string(opened(f)));
+	add(doc, "age_ms",
 			       json_object_new_int64(sw_age(v->now, f->born) / SW_NS_PER_MS));
-	json_object_object_add(doc, "idle_ms",
+	add(doc, "idle_ms",
 			       json_object_new_int64(sw_age(v->now, f->last) / SW_NS_PER_MS));
-	json_object_object_add(doc, "expires_ms", expires_ms(s, v));
-	json_object_object_add(doc, "ambiguous", json_object_new_boolean(ambiguous(v)));
-	json_object_object_add(doc, "server_us",
+	add(doc, "expires_ms", expires_ms(cfg, v));
+	add(doc, "ambiguous", json_object_new_boolean(ambiguous(v)));
+	add(doc, "server_us",
 			       out_maybe(f->server_us != SW_UNSEEN, f->server_us));
-	json_object_object_add(doc, "client_us",
+	add(doc, "client_us",
 			       out_maybe(f->client_us != SW_UNSEEN, f->client_us));
-	json_object_object_add(doc, "syn_retransmits", json_object_new_int(f->syn_rtx));
-	json_object_object_add(doc, "synack_retransmits", json_object_new_int(f->synack_rtx));
-	json_object_object_add(doc, "fin_retransmits", json_object_new_int(f->fin_rtx));
-	json_object_object_add(doc, "first_fin", first_fin(v));
-	json_object_object_add(doc, "half_closed_ms",
+	add(doc, "syn_retransmits", json_object_new_int(f->syn_rtx));
+	add(doc, "synack_retransmits", json_object_new_int(f->synack_rtx));
+	add(doc, "fin_retransmits", json_object_new_int(f->fin_rtx));
+	add(doc, "first_fin", first_fin(v));
+	add(doc, "half_closed_ms",
 			       out_maybe(f->flags & SW_F_HALF_CLOSED, f->closed_ms));
-	json_object_object_add(doc, "reset_by",
+	add(doc, "reset_by",
 			       f->flags & SW_F_RST ?
 				       json_object_new_string(f->flags & SW_F_RST_SERVER ? "server" :
 											   "client") :
 				       NULL);
-	return doc;
+}
+
+void view_cell_client(json_object *row, char *text, size_t size)
+{
+	view_endpoint(text, size, out_str(row, "client.addr"), out_int(row, "client.port"));
+}
+
+void view_cell_server(json_object *row, char *text, size_t size)
+{
+	view_endpoint(text, size, out_str(row, "server.addr"), out_int(row, "server.port"));
+}
+
+void view_cell_notes(json_object *row, char *text, size_t size)
+{
+	int64_t rtx = out_int(row, "syn_retransmits") + out_int(row, "synack_retransmits") +
+		      out_int(row, "fin_retransmits");
+	size_t n = snprintf(text, size, "%s", out_str(row, "opened"));
+
+	if (rtx)
+		n += snprintf(text + n, size - n, " retransmits:%" PRId64, rtx);
+	if (out_at(row, "reset_by"))
+		n += snprintf(text + n, size - n, " reset-by:%s", out_str(row, "reset_by"));
+	else if (out_at(row, "first_fin"))
+		n += snprintf(text + n, size - n, " closed-by:%s", out_str(row, "first_fin"));
+	if (json_object_get_boolean(out_at(row, "ambiguous")))
+		snprintf(text + n, size - n, " ambiguous");
 }

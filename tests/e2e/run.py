@@ -94,6 +94,9 @@ def main():
             count[verdict] += 1
             why = f": {out.strip().splitlines()[-1]}" if verdict == "skipped" else ""
             print(f"{verdict:7} {name} ({seconds:.1f} s){why}", flush=True)
+            for line in out.splitlines():
+                if line.startswith("note: "):	# a figure that a test measured
+                    print(f"        {line[6:]}", flush=True)
             if verdict == "failed":
                 print(out.rstrip(), flush=True)
     lab.reap()

@@ -21,7 +21,7 @@ _synward()
 	--max-flows | --max-half-open | --syn-timeout | --msl | --port | --peer | --limit) return ;;
 	*)
 		if ((COMP_CWORD == 1)); then
-			words="attach detach status states flows listeners --help --version"
+			words="attach detach status states flows listeners replay --help --version"
 		else
 			case $cmd in
 			attach) words="$devices $common --hook --xdp-mode --replace --max-flows --max-half-open --syn-timeout --msl --guard" ;;
@@ -30,6 +30,10 @@ _synward()
 			states) words="$common --dev --watch" ;;
 			flows) words="$common --dev --state --port --peer --sort --by --limit" ;;
 			listeners) words="$common --dev" ;;
+			replay)
+				mapfile -t COMPREPLY < <(compgen -f -W "$common --in-kernel --max-flows --max-half-open --syn-timeout --msl" -- "$cur")
+				return
+				;;
 			esac
 		fi
 		;;
