@@ -284,11 +284,11 @@ static void gauge_ring(void **state)
 
 			if (rnd() % 3 && n < 4000) {
 				born[n++] = now_s;
-				sw_gauge_add(&g, now_s);
+				sw_gauge_move(&g, now_s, 1);
 			} else if (n) { /* some of them expired long ago */
 				__u32 k = rnd() % n;
 
-				sw_gauge_sub(&g, born[k]);
+				sw_gauge_move(&g, born[k], -1);
 				born[k] = born[--n];
 			}
 			if (rnd() % 20)
