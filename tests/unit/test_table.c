@@ -164,7 +164,7 @@ static int victim(enum sw_table table, const struct entry *e, __u32 max_rank, bo
 	sw_config_lives(&cfg);
 	for (__u32 i = 0; i < 2 * SW_WAYS; i++) {
 		at = (struct sw_place){ &b[i / SW_WAYS], i % SW_WAYS };
-		assert_true(sw_take_slot(at));
+		assert_true(sw_take_slot(at, sw_ctl_now(sw_flow_of(at))));
 		sw_publish(at, 2 * i + 1, sw_stamp(e[i].class, e[i].second));
 	}
 	at = sw_take(both, table, max_rank, 1000, &cfg, live, &scratch);
