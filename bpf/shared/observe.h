@@ -213,6 +213,8 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 		f->flags |= s ? SW_F_SERVER : 0;
 		f->ctl.state[r] = SW_SYN_SENT;
 		f->ctl.state[s] = state = SW_LISTEN;
+	} else if (state == SW_CLOSED) {
+		return sw_ignore(ch, SW_R_SYNACK_IGNORED); /* the other end is in TIME_WAIT */
 	} else if (state == SW_SYN_SENT && !(f->flags & SW_F_SYN_SEEN << r) && p->seq == S->iss) {
 		/* it answers a SYN that was not believed here: a simultaneous open all the same */
 		R->nxt = R->max = p->ack;
@@ -220,12 +222,13 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 		f->flags |= SW_F_SEQ << r | SW_F_SIMULTANEOUS;
 		sw_step(f, r, SW_EV_SYN, now, ch);
 	} else if (!(f->flags & SW_F_SEQ << r)) {
-		/* imported: the host's own retransmission tells both ISNs */
+		/* imported: the host's own retransmission tells both ISNs, and that no FIN came */
 		if (!p->sender_local || state != SW_SYN_RCVD)
 			return sw_ignore(ch, SW_R_UNVERIFIED);
 		R->nxt = R->max = p->ack;
 		R->iss = p->ack - 1;
 		f->flags |= SW_F_SEQ << r;
+		f->flags &= ~(SW_F_FIN_MAYBE << r);
 	} else if (!sw_after(p->ack, f->flags & SW_F_SYN_SEEN << r ? R->iss : p->ack - 1) ||
 		   sw_after(p->ack, R->max)) {
 		return sw_ignore(ch, SW_R_SYNACK_IGNORED);
