@@ -4,11 +4,9 @@
 
 /*
  * The BPF object, loaded as attach loads it, with its tables mapped, and single
- * frames through its programs by BPF_PROG_TEST_RUN. Include it first: unshare.
+ * frames through its programs by BPF_PROG_TEST_RUN.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+#define _GNU_SOURCE /* unshare, CPU_SET; so include this first */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -119,11 +117,11 @@ static inline void kernel_close(struct kernel *k)
 	synward_bpf__destroy(k->skel);
 }
 
-static inline int kernel_hook(const struct kernel *k, enum hook hook)
+static inline int hook_fd(const struct synward_bpf *skel, enum hook hook)
 {
-	return bpf_program__fd(hook == XDP     ? k->skel->progs.sw_xdp :
-			       hook == INGRESS ? k->skel->progs.sw_ingress :
-						 k->skel->progs.sw_egress);
+	return bpf_program__fd(hook == XDP     ? skel->progs.sw_xdp :
+			       hook == INGRESS ? skel->progs.sw_ingress :
+						 skel->progs.sw_egress);
 }
 
 /* One run; the program's answer, or -1000 when the kernel does not run it. */
@@ -154,7 +152,7 @@ static inline struct sw_shared kernel_shared(const struct kernel *k)
 }
 
 /* Packets by reason, so far. */
-static inline void kernel_reasons(const struct kernel *k, __u64 sum[SW_R_COUNT])
+static inline void kernel_reasons(const struct synward_bpf *skel, __u64 sum[SW_R_COUNT])
 {
 	static struct sw_stats *cpu;
 	static int n;
@@ -165,7 +163,7 @@ static inline void kernel_reasons(const struct kernel *k, __u64 sum[SW_R_COUNT])
 		cpu = calloc(n, sizeof(*cpu));
 	}
 	memset(sum, 0, SW_R_COUNT * sizeof(*sum));
-	if (!cpu || bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.stats), &slot, cpu))
+	if (!cpu || bpf_map_lookup_elem(bpf_map__fd(skel->maps.stats), &slot, cpu))
 		abort();
 	for (int i = 0; i < n; i++)
 		for (int r = 0; r < SW_R_COUNT; r++)

@@ -19,7 +19,7 @@
 static struct kernel kern;
 static unsigned int failures;
 static __u64 seed0 = 20;
-static __u64 half_s; /* seconds spent per scenario, in halves */
+static __u64 scenario_ns = SW_NS_PER_SEC;
 
 static void fails(const char *fmt, ...)
 {
@@ -161,6 +161,8 @@ static const struct scenario *scene;
 static struct thread threads[THREADS];
 static pthread_barrier_t barrier;
 static volatile bool over;
+static __u64 reasons[SW_R_COUNT]; /* counted so far */
+static __u64 sent, contended, rounds;
 
 static void run_segment(struct thread *t, const struct segment *s, enum hook in)
 {
@@ -168,7 +170,7 @@ static void run_segment(struct thread *t, const struct segment *s, enum hook in)
 	size_t len = segment_frame(frame, s);
 	enum hook hook = is_server(s->src) ? EGRESS : in;
 
-	if (kernel_run(kernel_hook(&kern, hook), frame, len) == (hook == XDP ? XDP_PASS : TC_NEXT))
+	if (kernel_run(hook_fd(kern.skel, hook), frame, len) == (hook == XDP ? XDP_PASS : TC_NEXT))
 		t->sent++;
 	else
 		t->refused++;
@@ -308,6 +310,22 @@ static __u32 open_sent[2], open_acked[2]; /* bytes, by C, S */
 static bool open_ends;
 static __u32 met;
 
+static void meet(void)
+{
+	__sync_fetch_and_add(&met, 1);
+	for (int tries = 0; *(volatile __u32 *)&met < 2 && tries < 1000000; tries++)
+		;
+}
+
+static void handshake(struct thread *t, __u32 flow, int steps)
+{
+	for (int i = 0; i < steps; i++) {
+		struct segment s = segment_of(flow, 0, &chats[0][i]);
+
+		run_segment(t, &s, XDP);
+	}
+}
+
 static void prepare_open(void)
 {
 	static struct thread self = { .seed = 99 };
@@ -316,11 +334,7 @@ static void prepare_open(void)
 	if (!kern.listeners[1].flags)
 		kernel_listen(&kern, 0, 80);
 	clear();
-	for (int i = 0; i < 3; i++) {
-		struct segment s = segment_of(0, 0, &chats[0][i]);
-
-		run_segment(&self, &s, XDP);
-	}
+	handshake(&self, 0, 3);
 	threads[0].sent += self.sent;
 	self.sent = 0;
 	/* long silent: the next data segment renews the stamp */
@@ -335,11 +349,9 @@ static void prepare_open(void)
 
 static void play_open(struct thread *t)
 {
-	__u32 me = t->number, at = rnd(&t->seed) % 16, tries = 0;
+	__u32 me = t->number, at = rnd(&t->seed) % 16;
 
-	__sync_fetch_and_add(&met, 1);
-	while (*(volatile __u32 *)&met < 2 && tries++ < 1000000)
-		;
+	meet();
 	for (__u32 n = 0; n < 16; n++) {
 		struct step st = { .from = me ? S : C, .flags = ACK, .seq = 1 + open_sent[me],
 				   .ack = 1 + *(volatile __u32 *)&open_sent[!me],
@@ -385,10 +397,75 @@ static void check_open(void)
 	}
 }
 
-/* What all scenarios check */
+/*
+ * A full proven table: data of flow 0, the longest silent one, on one CPU, while
+ * the other puts a new flow into its slot.
+ */
+#define FULL SW_WAYS
 
-static __u64 reasons[SW_R_COUNT];
-static __u64 sent, contended, rounds;
+static __u64 evicted; /* before the round */
+
+static void prepare_replaced(void)
+{
+	static struct sw_bucket full[2];
+	static struct thread self;
+
+	if (!kern.listeners[1].flags) {
+		kernel_listen(&kern, 0, 80);
+		kernel_listen(&kern, 0, 81);
+		for (__u32 flow = 0; flow < FULL; flow++)
+			handshake(&self, flow, 3);
+		handshake(&self, FULL, 2);
+		for (int i = 0; i < FULL; i++) {
+			__u32 server;
+
+			if (!flow_of(&kern.proven->slot[i].key, &server))
+				kern.proven->stamp[i] -= SW_RESTAMP_S / 2;
+		}
+		full[0] = *kern.proven;
+		full[1] = *kern.half;
+	}
+	clear();
+	*kern.proven = full[0];
+	*kern.half = full[1];
+	for (int i = 0; i < SW_WAYS; i++) /* the half-open one's +1, in a gauge that was cleared */
+		if (full[1].tag[i])
+			sw_gauge_move(&kern.listeners[full[1].slot[i].listener].half,
+				      full[1].slot[i].birth_s, 1);
+	evicted = kernel_shared(&kern).evicted;
+	threads[0].sent += self.sent;
+	self.sent = 0;
+	met = 0;
+}
+
+static void play_replaced(struct thread *t)
+{
+	struct step st = { C, ACK, 1, 1, 0 };
+	__u32 at = rnd(&t->seed) % 10000;
+	struct segment s;
+
+	meet();
+	if (t->number) {
+		while (at)
+			__atomic_sub_fetch(&at, 1, __ATOMIC_RELAXED);
+		handshake(t, FULL, 3); /* the SYN and its answer again, then the ACK */
+		return;
+	}
+	for (int i = 0; i < 24; i++, st.seq += st.len) {
+		st.len = 1 + i;
+		s = segment_of(0, 0, &st);
+		run_segment(t, &s, XDP);
+	}
+}
+
+static void check_replaced(void)
+{
+	if (kernel_shared(&kern).evicted != evicted + 1)
+		fails("%llu flows were replaced, not one",
+		      (unsigned long long)(kernel_shared(&kern).evicted - evicted));
+}
+
+/* What all scenarios check */
 
 /* A gauge's slots, against how many entries have their +1 there. */
 static void check_gauge(const char *name, __u32 index, const struct sw_gauge *g,
@@ -497,7 +574,7 @@ static void check_reasons(void)
 {
 	__u64 now[SW_R_COUNT], counted = 0, ran = 0;
 
-	kernel_reasons(&kern, now);
+	kernel_reasons(kern.skel, now);
 	for (int r = 0; r < SW_R_COUNT; r++)
 		counted += now[r] - reasons[r];
 	for (__u32 i = 0; i < scene->threads; i++) {
@@ -578,7 +655,7 @@ static int run_scenario(const struct scenario *s)
 		if (pthread_create(&threads[i].id, NULL, thread_main, &threads[i]))
 			abort();
 	}
-	end = clock_ns() + half_s * SW_NS_PER_SEC / 2;
+	end = clock_ns() + scenario_ns;
 	while (clock_ns() < end && failures < before + 20) {
 		if (s->prepare)
 			s->prepare();
@@ -614,6 +691,8 @@ static const struct scenario scenarios[] = {
 	{ "listeners seen first by several", THREADS, 60, 16, prepare_learn, play_learn, check_learn,
 	  .keeps = true },
 	{ "data without a lock", 2, 1, BUCKETS, prepare_open, play_open, check_open, .keeps = true },
+	{ "data of a flow that is replaced", 2, FULL + 1, 1, prepare_replaced, play_replaced,
+	  check_replaced },
 };
 
 int main(int argc, char **argv)
@@ -621,7 +700,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!kernel_allowed())
 		return printf("SKIP races: needs root\n"), SKIPPED;
-	half_s = argc > 1 ? 2 * strtoul(argv[1], NULL, 10) : 5;
+	scenario_ns = argc > 1 ? strtoul(argv[1], NULL, 10) * SW_NS_PER_SEC : scenario_ns;
 	seed0 = argc > 2 ? strtoull(argv[2], NULL, 10) : seed0;
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
 		int ret = argc > 3 && !strstr(scenarios[i].name, argv[3]) ?
