@@ -103,42 +103,63 @@ static sw_inline void sw_account(const struct sw_change *ch, __u32 now_s)
 		__sync_fetch_and_add(&l->aborted, 1);
 }
 
-/* Which of our listeners a handshake segment concerns, into the work area's packet. */
-static sw_inline void sw_resolve(struct __sk_buff *skb, struct sw_pkt *p)
+/*
+ * Which listener a handshake segment concerns, into the work area. These are
+ * not inlined: see sw_verify_xdp().
+ */
+__noinline int sw_resolve(__u32 which)
 {
-	bool synack = p->flags & SW_TH_ACK;
-	__u32 side = sw_bounded(synack ? p->from : p->from ^ 1, 1), i;
-	__u32 now_s = bpf_ktime_get_coarse_ns() / SW_NS_PER_SEC;
-	struct sw_listener *l;
+	struct sw_work *w = bpf_map_lookup_elem(&work, &which);
+	struct sw_pkt *p;
+	__u32 side;
 
-	i = sw_listener_find(p->key.family, p->key.addr[side], p->key.port[side], &p->listener,
-			     &p->scratch);
-	if (!i && synack && skb)
-		i = sw_listener_learn(skb, p);
-	p->listener = i;
-	l = bpf_map_lookup_elem(&listeners, &i);
+	if (!w)
+		return 0;
+	p = &w->pkt;
+	side = sw_bounded(p->flags & SW_TH_ACK ? p->from : p->from ^ 1, 1);
+	p->listener = sw_listener_find(p->key.family, p->key.addr[side], p->key.port[side],
+				       &w->first, &p->listener, &p->scratch);
+	return 0;
+}
+
+static sw_inline void sw_resolved(struct sw_pkt *p)
+{
+	__u32 now_s = bpf_ktime_get_coarse_ns() / SW_NS_PER_SEC, i = p->listener;
+	struct sw_listener *l = bpf_map_lookup_elem(&listeners, &i);
+
 	p->overflowed = i && l && l->lost_s && now_s - l->lost_s < sw_cfg()->syn_timeout_s;
 }
 
-/* Not inlined: see sw_verify_xdp(). */
 __noinline int sw_resolve_in(void)
 {
-	__u32 zero = 0;
-	struct sw_work *w = bpf_map_lookup_elem(&work, &zero);
+	__u32 which = SW_WORK_PACKET;
+	struct sw_work *w = bpf_map_lookup_elem(&work, &which);
 
 	/* a SYN-ACK that comes in is another host's answer to this one */
-	if (w && !(w->pkt.flags & SW_TH_ACK))
-		sw_resolve(0, &w->pkt);
+	if (w && !(w->pkt.flags & SW_TH_ACK)) {
+		sw_resolve(which);
+		sw_resolved(&w->pkt);
+	}
 	return 0;
 }
 
 __noinline int sw_resolve_out(struct __sk_buff *skb)
 {
-	__u32 zero = 0;
-	struct sw_work *w = bpf_map_lookup_elem(&work, &zero);
+	__u32 which = SW_WORK_PACKET;
+	struct sw_work *w = bpf_map_lookup_elem(&work, &which);
 
-	if (w)
-		sw_resolve(skb, &w->pkt);
+	if (!w)
+		return 0;
+	/* several CPUs may see a new listener's first SYN-ACKs, of several on one port */
+	for (int n = 0; n < SW_LEARN_TRIES; n++) {
+		sw_resolve(which);
+		if (w->pkt.listener || !(w->pkt.flags & SW_TH_ACK))
+			break;
+		w->pkt.listener = sw_listener_learn(skb, &w->pkt, w->first);
+		if (w->pkt.listener)
+			break;
+	}
+	sw_resolved(&w->pkt);
 	return 0;
 }
 
@@ -193,10 +214,9 @@ static sw_inline void sw_segment(void *ctx, bool xdp, bool egress, struct sw_wor
 }
 
 /* The work area, with a clean packet in it. */
-static sw_inline struct sw_work *sw_begin(__u32 path, __u8 sender_local)
+static sw_inline struct sw_work *sw_begin(__u32 which, __u32 path, __u8 sender_local)
 {
-	__u32 zero = 0;
-	struct sw_work *w = bpf_map_lookup_elem(&work, &zero);
+	struct sw_work *w = bpf_map_lookup_elem(&work, &which);
 
 	if (!w) {
 		sw_count(SW_R_INTERNAL);

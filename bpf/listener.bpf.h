@@ -6,11 +6,13 @@
 
 /*
  * Which listener an address belongs to, as the kernel would resolve it; 0 none.
- * *found and *scratch lie in a map, which keeps the verifier from following
- * each listener on the port as a way of its own.
+ * *first is the one on the port that the search began with. *found and *scratch
+ * lie in a map, which keeps the verifier from following each listener on the
+ * port as a way of its own.
  */
 static sw_inline __u32 sw_listener_find(__u32 family, const __u32 addr[4], __be16 port,
-					volatile __u16 *found, volatile __u16 *scratch)
+					__u32 *first, volatile __u16 *found,
+					volatile __u16 *scratch)
 {
 	__u32 key = sw_ntohs(port), *head, i, best = 0;
 
@@ -18,7 +20,7 @@ static sw_inline __u32 sw_listener_find(__u32 family, const __u32 addr[4], __be1
 	head = bpf_map_lookup_elem(&ports, &key);
 	if (!head)
 		return 0;
-	i = *head;
+	i = *first = *(volatile __u32 *)head;
 	for (int n = 0; n < SW_MAX_SAME_PORT && i; n++) {
 		struct sw_listener *l = bpf_map_lookup_elem(&listeners, &i);
 		__u32 fits;
@@ -36,19 +38,22 @@ static sw_inline __u32 sw_listener_find(__u32 family, const __u32 addr[4], __be1
 	return *found;
 }
 
-/* Add one; the index, or 0 when the table is full or another CPU was faster. */
-static sw_inline __u32 sw_listener_add(__u32 family, const __u32 addr[4], __be16 port, __u8 flags)
+/*
+ * Add one that a search beginning with `first` did not find; the index. 0 when
+ * the table is full, or another CPU has added one to the port since: it may be
+ * the same, so search again.
+ */
+static sw_inline __u32 sw_listener_add(__u32 family, const __u32 addr[4], __be16 port, __u8 flags,
+				       __u32 first)
 {
-	__u32 zero = 0, key = sw_ntohs(port), *head, first, i;
+	__u32 zero = 0, key = sw_ntohs(port), *head, i;
 	struct sw_shared *own = bpf_map_lookup_elem(&shared, &zero);
 	struct sw_listener *l;
 
 	head = bpf_map_lookup_elem(&ports, &key);
-	if (!head || !own || own->listeners >= SW_MAX_LISTENERS - 1)
+	if (!head || !own || own->listeners >= SW_MAX_LISTENERS - 1 ||
+	    (flags & SW_L_LEARNED && own->learned >= SW_MAX_LEARNED))
 		return 0;
-	if (flags & SW_L_LEARNED && __sync_fetch_and_add(&own->learned, 1) >= SW_MAX_LEARNED)
-		return 0;
-	first = *head;
 	i = __sync_fetch_and_add(&own->listeners, 1) + 1;
 	l = bpf_map_lookup_elem(&listeners, &i);
 	if (!l)
@@ -58,9 +63,14 @@ static sw_inline __u32 sw_listener_add(__u32 family, const __u32 addr[4], __be16
 	l->family = family;
 	l->next = first;
 	l->flags = flags | SW_L_USED;
-	if (__sync_val_compare_and_swap(head, first, i) == first)
+	if (__sync_val_compare_and_swap(head, first, i) == first) {
+		if (flags & SW_L_LEARNED)
+			__sync_fetch_and_add(&own->learned, 1);
 		return i;
-	l->flags = 0; /* an unused entry stays behind */
+	}
+	/* give it back, or leave it behind unused when another CPU has taken the next already */
+	l->flags = 0;
+	__sync_val_compare_and_swap(&own->listeners, i, i - 1);
 	return 0;
 }
 
@@ -69,7 +79,7 @@ static sw_inline __u32 sw_listener_add(__u32 family, const __u32 addr[4], __be16
  * kernel's socket lookup says it is bound to. Without a socket (the answer of
  * another host, or of a DNAT target) it is the address itself, "learned".
  */
-static sw_inline __u32 sw_listener_learn(struct __sk_buff *skb, const struct sw_pkt *p)
+static sw_inline __u32 sw_listener_learn(struct __sk_buff *skb, const struct sw_pkt *p, __u32 first)
 {
 	__u32 server = p->from & 1, client = server ^ 1;
 	struct bpf_sock_tuple t = { 0 };
@@ -110,7 +120,7 @@ static sw_inline __u32 sw_listener_learn(struct __sk_buff *skb, const struct sw_
 		}
 	}
 	return sw_listener_add(family, wild ? any : addr, p->key.port[server],
-			       found ? 0 : SW_L_LEARNED);
+			       found ? 0 : SW_L_LEARNED, first);
 }
 
 #endif

@@ -112,11 +112,15 @@ struct sw_work {
 	struct sw_change change;
 	struct sw_request request; /* sw_import only */
 	struct sw_replay replay;   /* with sw_replaying only */
+	__u32 first;		   /* listener on the packet's port, when one was looked for */
 };
+
+/* Before 6.9 a packet can interrupt a test run: sw_import works in an entry of its own. */
+enum sw_work_of { SW_WORK_PACKET, SW_WORK_IMPORT, SW_WORK_COUNT };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SW_WORK_COUNT);
 	__type(key, __u32);
 	__type(value, struct sw_work);
 } work SEC(".maps");

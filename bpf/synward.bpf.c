@@ -35,7 +35,7 @@ static sw_inline bool sw_replay_head(struct xdp_md *ctx, struct sw_work *w)
 SEC("xdp.frags")
 int sw_xdp(struct xdp_md *ctx)
 {
-	struct sw_work *w = sw_begin(sw_replaying ? 0 : ctx->ingress_ifindex << 1, 0);
+	struct sw_work *w = sw_begin(SW_WORK_PACKET, sw_replaying ? 0 : ctx->ingress_ifindex << 1, 0);
 	__u32 len = bpf_xdp_get_buff_len(ctx);
 	int reason;
 
@@ -59,7 +59,7 @@ int sw_xdp(struct xdp_md *ctx)
 
 static sw_inline int sw_tc(struct __sk_buff *skb, bool egress, __u8 sender_local)
 {
-	struct sw_work *w = sw_begin(skb->ifindex << 1 | egress, sender_local);
+	struct sw_work *w = sw_begin(SW_WORK_PACKET, skb->ifindex << 1 | egress, sender_local);
 	int reason;
 
 	if (!w)
@@ -100,21 +100,24 @@ int sw_egress(struct __sk_buff *skb)
 static sw_inline int sw_import_listener(const struct sw_request *req, struct sw_work *w)
 {
 	struct sw_listener *l;
-	__u32 i;
+	__u32 i = 0;
 
 	w->pkt.key.family = req->listener.family;
 	__builtin_memcpy(w->pkt.key.addr[0], req->listener.addr, sizeof(req->listener.addr));
 	w->pkt.key.port[0] = req->listener.port;
 	w->pkt.from = 1; /* a SYN to endpoint 0 */
-	sw_resolve_in();
-	i = w->pkt.listener;
-	l = bpf_map_lookup_elem(&listeners, &i);
-	if (i && l && l->family == req->listener.family && l->addr[0] == req->listener.addr[0] &&
-	    l->addr[1] == req->listener.addr[1] && l->addr[2] == req->listener.addr[2] &&
-	    l->addr[3] == req->listener.addr[3])
-		return i;
-	return sw_listener_add(req->listener.family, req->listener.addr, req->listener.port,
-			       req->listener.flags);
+	for (int n = 0; n < SW_LEARN_TRIES && !i; n++) {
+		sw_resolve(SW_WORK_IMPORT);
+		i = w->pkt.listener;
+		l = bpf_map_lookup_elem(&listeners, &i);
+		if (i && l && l->family == req->listener.family &&
+		    l->addr[0] == req->listener.addr[0] && l->addr[1] == req->listener.addr[1] &&
+		    l->addr[2] == req->listener.addr[2] && l->addr[3] == req->listener.addr[3])
+			return i;
+		i = sw_listener_add(req->listener.family, req->listener.addr, req->listener.port,
+				    req->listener.flags, w->first);
+	}
+	return i;
 }
 
 /*
@@ -126,7 +129,7 @@ SEC("tc")
 int sw_import(struct __sk_buff *skb)
 {
 	const struct sw_config *c = sw_cfg();
-	struct sw_work *w = sw_begin(0, 0);
+	struct sw_work *w = sw_begin(SW_WORK_IMPORT, 0, 0);
 	struct sw_request *req;
 	struct sw_change *ch;
 	struct sw_tables t;
@@ -151,7 +154,7 @@ int sw_import(struct __sk_buff *skb)
 		return -1;
 	w->pkt.key = req->flow.key;
 	w->pkt.from = (req->flow.server & 1) ^ 1; /* a SYN to the server */
-	sw_resolve_in();
+	sw_resolve(SW_WORK_IMPORT);
 	req->flow.listener = w->pkt.listener;
 	bpf_spin_lock(&stripe->lock);
 	result = sw_import_flow(&t, &req->flow, h, now, c, ch);

@@ -12,6 +12,7 @@
 #define SW_MAX_LISTENERS 1024	 /* index 0 is "none of them" */
 #define SW_MAX_LEARNED 512	 /* of these, learned from SYN-ACKs */
 #define SW_MAX_SAME_PORT 64	 /* listeners on one port that a lookup walks */
+#define SW_LEARN_TRIES 4	 /* to add a listener, against other CPUs that do */
 #define SW_MAX_DEVICES 64	 /* devices attached in one network namespace */
 #define SW_RING 256		 /* one-second slots of a gauge; a power of two */
 

@@ -10,51 +10,58 @@
  * The value is the sum of the slots younger than the timeout, so an entry that
  * expires needs no event: its slot leaves the window.
  *
- * A slot is one word, second << 32 | count, so that a stale slot is reset and
- * counted in by one compare-and-swap. A slot with another second is not the
- * one meant, and is left alone.
+ * A slot is one word, second * 2^32 + count, so that a stale slot is taken over
+ * by one compare-and-swap and a count is one atomic add. The count is signed:
+ * +1 and -1 of an entry come from two CPUs and may arrive in either order, and
+ * a -1 does not borrow from the second. A slot that has gone on to a later
+ * second is left alone.
  */
 struct sw_gauge {
 	__u64 slot[SW_RING];
 };
 
-static sw_inline void sw_gauge_add(struct sw_gauge *g, __u32 second)
+static sw_inline __s32 sw_slot_count(__u64 slot)
 {
-	__u64 *slot = &g->slot[second & (SW_RING - 1)];
+	return (__s32)slot;
+}
+
+static sw_inline __u32 sw_slot_second(__u64 slot)
+{
+	return (slot - (__u64)(__s64)sw_slot_count(slot)) >> 32;
+}
+
+static sw_inline void sw_gauge_move(struct sw_gauge *g, __u32 second, int by)
+{
+	__u64 *slot = &g->slot[second & (SW_RING - 1)], fresh = (__u64)second << 32;
 
 	for (int i = 0; i < 4; i++) {
 		__u64 old = *(volatile __u64 *)slot;
+		__s32 ahead = sw_slot_second(old) - second;
 
-		if (old >> 32 == second) {
-			__sync_fetch_and_add(slot, 1);
+		if (old && ahead > 0)
+			return;
+		if (!ahead) {
+			__sync_fetch_and_add(slot, (__s64)by);
 			return;
 		}
-		if (sw_cas(slot, old, (__u64)second << 32 | 1))
+		if (sw_cas(slot, old, fresh + (__s64)by))
 			return;
 	}
-}
-
-static sw_inline void sw_gauge_sub(struct sw_gauge *g, __u32 second)
-{
-	__u64 *slot = &g->slot[second & (SW_RING - 1)];
-
-	if (*(volatile __u64 *)slot >> 32 == second)
-		__sync_fetch_and_add(slot, -1);
 }
 
 /* The value at second now_s, of slots younger than timeout_s (less than SW_RING). */
 static sw_inline __u64 sw_gauge_read(const struct sw_gauge *g, __u32 now_s, __u32 timeout_s)
 {
-	__u64 sum = 0;
+	__s64 sum = 0;
 
 	for (__u32 i = 0; i < SW_RING; i++) {
 		__u64 slot = *(volatile const __u64 *)&g->slot[i];
 
 		/* a CPU whose clock is a second ahead has counted already */
-		if (now_s + 1 - (__u32)(slot >> 32) <= timeout_s)
-			sum += (__u32)slot;
+		if (now_s + 1 - sw_slot_second(slot) <= timeout_s)
+			sum += sw_slot_count(slot);
 	}
-	return sum;
+	return sum > 0 ? sum : 0; /* a -1 can be here before its +1 */
 }
 
 /* sw_listener.flags */
@@ -114,15 +121,15 @@ static sw_inline void sw_gauge_apply(struct sw_listener *l, const struct sw_gaug
 				     __u32 now_s)
 {
 	if (ref->flags & SW_G_PENDING_SUB)
-		sw_gauge_sub(&l->pending, ref->birth_s);
+		sw_gauge_move(&l->pending, ref->birth_s, -1);
 	if (ref->flags & SW_G_HALF_SUB)
-		sw_gauge_sub(&l->half, ref->birth_s);
+		sw_gauge_move(&l->half, ref->birth_s, -1);
 	if (ref->flags & SW_G_PENDING_ADD)
-		sw_gauge_add(&l->pending, ref->birth_s);
+		sw_gauge_move(&l->pending, ref->birth_s, 1);
 	if (ref->flags & SW_G_HALF_ADD)
-		sw_gauge_add(&l->half, ref->birth_s);
+		sw_gauge_move(&l->half, ref->birth_s, 1);
 	if (ref->flags & SW_G_LOST_ADD) {
-		sw_gauge_add(&l->untracked, ref->birth_s);
+		sw_gauge_move(&l->untracked, ref->birth_s, 1);
 		l->lost_s = now_s;
 	}
 }

@@ -63,6 +63,8 @@ static sw_inline __u32 sw_half_class(const struct sw_flow *f)
 {
 	__u32 client = sw_server(f) ^ 1;
 
+	if (f->flags & SW_F_PROVEN) /* on its way to the other table */
+		return SW_CLASS_ACTIVE;
 	if (f->flags & SW_F_HALF)
 		return SW_CLASS_HALF;
 	if (f->flags & SW_F_MIDSTREAM)
@@ -105,6 +107,8 @@ static sw_inline void sw_promote(struct sw_tables *t, struct sw_place from, stru
 		     &ch->scratch);
 	if (!to.bucket) {
 		/* being written by another CPU: stays, and moves with its next segment */
+		from.bucket->stamp[sw_bounded(from.slot, SW_WAYS - 1)] =
+			sw_stamp(SW_CLASS_ACTIVE, now_s);
 		ch->reason = SW_R_CONTENDED;
 		sw_release(f, SW_LIVE);
 		return;
@@ -284,14 +288,16 @@ static sw_inline bool sw_mirror_data(struct sw_tables *t, const struct sw_pkt *p
 				     __u64 now)
 {
 	struct sw_place at = sw_find(t->proven, h.tag, &p->key);
-	__u32 *stamp, now_s;
+	__u32 *stamp, old, now_s;
 
 	if (!at.bucket || !sw_observe_data(sw_flow_of(at), p, now))
 		return false;
 	now_s = now / SW_NS_PER_SEC;
 	stamp = &at.bucket->stamp[sw_bounded(at.slot, SW_WAYS - 1)];
-	if (sw_stamp_age(*stamp, now_s) >= SW_RESTAMP_S)
-		*stamp = sw_stamp(SW_CLASS_OPEN, now_s);
+	old = *(volatile __u32 *)stamp;
+	/* the class is not ours to write: another CPU may be closing the flow */
+	if (old >> 30 == SW_CLASS_OPEN && sw_stamp_age(old, now_s) >= SW_RESTAMP_S)
+		sw_raise(stamp, old, sw_stamp(SW_CLASS_OPEN, now_s));
 	return true;
 }
 

@@ -213,6 +213,8 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 		f->flags |= s ? SW_F_SERVER : 0;
 		f->ctl.state[r] = SW_SYN_SENT;
 		f->ctl.state[s] = state = SW_LISTEN;
+	} else if (state == SW_CLOSED) {
+		return sw_ignore(ch, SW_R_SYNACK_IGNORED); /* the other end is in TIME_WAIT */
 	} else if (state == SW_SYN_SENT && !(f->flags & SW_F_SYN_SEEN << r) && p->seq == S->iss) {
 		/* it answers a SYN that was not believed here: a simultaneous open all the same */
 		R->nxt = R->max = p->ack;
@@ -220,12 +222,13 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 		f->flags |= SW_F_SEQ << r | SW_F_SIMULTANEOUS;
 		sw_step(f, r, SW_EV_SYN, now, ch);
 	} else if (!(f->flags & SW_F_SEQ << r)) {
-		/* imported: the host's own retransmission tells both ISNs */
+		/* imported: the host's own retransmission tells both ISNs, and that no FIN came */
 		if (!p->sender_local || state != SW_SYN_RCVD)
 			return sw_ignore(ch, SW_R_UNVERIFIED);
 		R->nxt = R->max = p->ack;
 		R->iss = p->ack - 1;
 		f->flags |= SW_F_SEQ << r;
+		f->flags &= ~(SW_F_FIN_MAYBE << r);
 	} else if (!sw_after(p->ack, f->flags & SW_F_SYN_SEEN << r ? R->iss : p->ack - 1) ||
 		   sw_after(p->ack, R->max)) {
 		return sw_ignore(ch, SW_R_SYNACK_IGNORED);
@@ -627,16 +630,27 @@ static sw_inline void sw_observe(struct sw_flow *f, const struct sw_pkt *p, __u6
 }
 
 /*
+ * A number that more than one CPU may raise. False when it is not what it was:
+ * another CPU was faster, or the slot has got another flow.
+ */
+static sw_inline bool sw_raise(__u32 *at, __u32 old, __u32 new)
+{
+	return old == new || __sync_val_compare_and_swap(at, old, new) == old;
+}
+
+/*
  * The short way, for nearly every packet: data or an ACK in order, between two
- * ESTABLISHED ends, nothing unusual about the flow. Needs no lock, since it
- * only moves what its own direction owns. False: take the long way.
+ * ESTABLISHED ends, nothing unusual about the flow. It takes no lock: it only
+ * moves on numbers from what it has judged them by. False: take the long way.
  */
 static sw_inline bool sw_observe_data(struct sw_flow *f, const struct sw_pkt *p, __u64 now)
 {
 	__u32 s = p->from & 1, r = s ^ 1;
 	struct sw_dir *S = &f->dir[s], *R = &f->dir[r];
-	__u32 end = p->seq + p->len;
-	__u32 win = sw_window(S, R, p->win);
+	const volatile struct sw_dir *seen = S;
+	__u32 ack = seen->ack, nxt = seen->nxt, max = seen->max, old_win = seen->win;
+	__u32 r_nxt = ((const volatile struct sw_dir *)R)->nxt;
+	__u32 end = p->seq + p->len, win = sw_window(S, R, p->win);
 
 	if (p->flags & (SW_TH_SYN | SW_TH_FIN | SW_TH_RST))
 		return false;
@@ -644,20 +658,17 @@ static sw_inline bool sw_observe_data(struct sw_flow *f, const struct sw_pkt *p,
 	    f->flags & SW_F_BOTH(SW_F_FIN_MAYBE | SW_F_FIN) ||
 	    (f->flags & SW_F_BOTH(SW_F_SEQ)) != SW_F_BOTH(SW_F_SEQ))
 		return false;
-	if (sw_after(p->ack, R->max) || sw_before(p->ack, S->ack) || sw_after(p->seq, S->nxt) ||
+	if (sw_after(p->ack, R->max) || sw_before(p->ack, ack) || sw_after(p->seq, nxt) ||
 	    sw_before(end, R->ack) || sw_after(p->seq, R->ack + R->win))
 		return false;
 	if (p->sender_local && !(f->flags & SW_F_LOCAL << s))
 		return false;
-	S->ack = p->ack;
-	if (sw_after(p->ack, R->nxt))
-		R->nxt = p->ack;
-	if (win > S->win)
-		S->win = win;
-	if (sw_after(end, S->nxt))
-		S->nxt = end;
-	if (sw_after(end, S->max))
-		S->max = end;
+	if (!sw_raise(&S->ack, ack, p->ack) ||
+	    (sw_after(p->ack, r_nxt) && !sw_raise(&R->nxt, r_nxt, p->ack)) ||
+	    (win > old_win && !sw_raise(&S->win, old_win, win)) ||
+	    (sw_after(end, nxt) && !sw_raise(&S->nxt, nxt, end)) ||
+	    (sw_after(end, max) && !sw_raise(&S->max, max, end)))
+		return false;
 	f->last = now;
 	return true;
 }

@@ -220,21 +220,25 @@ static sw_inline bool sw_cas(__u64 *word, __u64 old, __u64 new)
 	return __sync_val_compare_and_swap(word, old, new) == old;
 }
 
+/* The claim word as it is now; what is read afterwards is not older (a full barrier). */
+static sw_inline union sw_ctl sw_ctl_now(struct sw_flow *f)
+{
+	return (union sw_ctl){ .word = __sync_val_compare_and_swap(&f->ctl.word, 0, 0) };
+}
+
 /*
  * Take the flow that was found under a key for writing. False when another CPU
- * is replacing it, or has: then the key has no entry any more.
+ * is replacing it, or has: then the key has no entry any more. Another flow is
+ * not claimed even for a moment, as its own CPU would miss it: the key is
+ * looked at after the word was, and a replacement would have changed gen.
  */
 static sw_inline bool sw_claim(struct sw_flow *f, const struct sw_key *key)
 {
-	union sw_ctl old = { .word = *(volatile __u64 *)&f->ctl.word }, new = old;
+	union sw_ctl old = sw_ctl_now(f), new = old;
 
 	new.lock = SW_LIVE | SW_BUSY;
-	if (old.lock != SW_LIVE || !sw_cas(&f->ctl.word, old.word, new.word))
-		return false;
-	if (sw_likely(sw_key_equal(&f->key, key)))
-		return true;
-	(void)__sync_lock_test_and_set(&f->ctl.word, old.word);
-	return false;
+	return old.lock == SW_LIVE && sw_likely(sw_key_equal(&f->key, key)) &&
+	       sw_cas(&f->ctl.word, old.word, new.word);
 }
 
 /* Everything written becomes visible with this word (an exchange is a full barrier). */
@@ -253,28 +257,44 @@ static sw_inline void sw_drop(struct sw_place at)
 	sw_release(sw_flow_of(at), 0);
 }
 
-/* Claim a slot that is free or whose flow has to go. */
-static sw_inline bool sw_take_slot(struct sw_place at)
+/* Claim a slot for another flow, if it still is as its word said. */
+static sw_inline bool sw_take_slot(struct sw_place at, union sw_ctl old)
 {
-	struct sw_flow *f = sw_flow_of(at);
-	union sw_ctl old = { .word = *(volatile __u64 *)&f->ctl.word }, new = old;
+	union sw_ctl new = old;
 
-	if (old.lock & SW_BUSY)
-		return false;
 	new.lock = SW_BUSY;
 	new.gen++;
-	if (!sw_cas(&f->ctl.word, old.word, new.word))
+	if (!sw_cas(&sw_flow_of(at)->ctl.word, old.word, new.word))
 		return false;
 	at.bucket->tag[sw_bounded(at.slot, SW_WAYS - 1)] = 0;
 	return true;
 }
 
 /*
+ * Who goes first has the lowest: expired; else by rank (class + 1), then the
+ * oldest; the slot's number i is in the low bits. A SYN whose answer may be on
+ * its way ranks above the answered: the SYN-ACK must find it. No branch.
+ */
+static sw_inline __u64 sw_score(enum sw_table table, __u32 stamp, __u32 i, __u32 now_s,
+				const struct sw_config *cfg)
+{
+	__u64 age = sw_stamp_age(stamp, now_s), rank = (stamp >> 30) + 1;
+	__u64 alive = (__u64)sw_expired(table, stamp, now_s, cfg) - 1;
+
+	if (table == SW_HALF) /* 2, pending, becomes 4 while age < 2; 4, active, 5 */
+		rank += ((age - 2) >> 63 << 1 & ((rank ^ 2) - 1) >> 63 << 1) + (rank >> 2);
+	return ((rank << 40 | (0x3fffffff - age) << 8) & alive) | i;
+}
+
+/*
  * A slot for a new flow, claimed: a free one of the emptier bucket, an expired
- * one, or the one of the lowest rank (class + 1), oldest first, if that is at
- * most max_rank. On return *was_live says that a flow that had not expired is
- * being replaced; its fields can be read until the caller overwrites them.
- * bucket is NULL when no slot may be taken.
+ * one, or the one of the lowest rank, oldest first, if that is at most max_rank.
+ * On return *was_live says that a flow that had not expired is being replaced;
+ * its fields can be read until the caller overwrites them. bucket is NULL when
+ * no slot may be taken.
+ *
+ * Other CPUs fill and empty slots of the same buckets meanwhile: one is taken
+ * only if, after its word was read, it is what it was chosen for.
  */
 static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_table table,
 					 __u32 max_rank, __u32 now_s,
@@ -284,32 +304,26 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 	struct sw_place at = { 0 }, none = { 0 };
 	__u32 mask = sw_match(b[0], 0) | sw_match(b[1], 0) << SW_WAYS;
 	__u64 best = ~0ull >> 1;
+	union sw_ctl old;
+	__u32 stamp;
 
 	*was_live = false;
-	/* Another CPU may be filling the first free slots. */
 	for (int n = 0; n < 4 && mask; n++) {
 		__u32 free0 = sw_count8(mask), free1 = sw_count8(mask >> SW_WAYS);
 		bool first = free0 >= free1;
 
 		at.bucket = first ? b[0] : b[1];
 		at.slot = sw_lowest(first ? mask & ((1 << SW_WAYS) - 1) : mask >> SW_WAYS);
-		if (sw_take_slot(at))
+		old = sw_ctl_now(sw_flow_of(at));
+		if (!old.lock && sw_take_slot(at, old))
 			return at;
 		mask &= ~(1u << sw_bounded(at.slot, SW_WAYS - 1) << (first ? 0 : SW_WAYS));
 	}
-	/*
-	 * Lowest: expired; else by rank, then the oldest; the slot's number in the
-	 * low bits. A SYN whose answer may be on its way ranks above the answered:
-	 * the SYN-ACK must find it.
-	 */
 	for (int i = 0; i < 2 * SW_WAYS; i++) {
-		__u32 stamp = (i < SW_WAYS ? b[0] : b[1])->stamp[i & (SW_WAYS - 1)];
-		__u64 age = sw_stamp_age(stamp, now_s), rank = (stamp >> 30) + 1;
-		__u64 alive = (__u64)sw_expired(table, stamp, now_s, cfg) - 1, score, less;
+		__u64 score, less;
 
-		if (table == SW_HALF) /* 2, pending, becomes 4 while age < 2; 4, active, 5 */
-			rank += ((age - 2) >> 63 << 1 & ((rank ^ 2) - 1) >> 63 << 1) + (rank >> 2);
-		score = ((rank << 40 | (0x3fffffff - age) << 8) & alive) | i;
+		stamp = (i < SW_WAYS ? b[0] : b[1])->stamp[i & (SW_WAYS - 1)];
+		score = sw_score(table, stamp, i, now_s, cfg);
 		less = (__s64)(score - best) >> 63; /* the lesser of both, without a branch */
 		sw_hide(less);
 		best += (score - best) & less;
@@ -319,7 +333,13 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 		return none;
 	at.slot = sw_bounded(sw_opaque(scratch, best & 0xf), 0xf);
 	at.bucket = at.slot < SW_WAYS ? b[0] : b[1];
-	return sw_take_slot(at) ? at : none;
+	old = sw_ctl_now(sw_flow_of(at));
+	stamp = *(volatile __u32 *)&at.bucket->stamp[sw_bounded(at.slot, SW_WAYS - 1)];
+	if (!old.lock)
+		*was_live = false; /* it has ended just now */
+	else if (old.lock != SW_LIVE || sw_score(table, stamp, best & 0xf, now_s, cfg) != best)
+		return none;
+	return sw_take_slot(at, old) ? at : none;
 }
 
 /* Make a filled, claimed slot visible under its tag. */

@@ -5,27 +5,13 @@
  * host: no difference in any entry, listener or reason. Root; nothing is
  * attached or pinned. Exit status 0, 1, or 77 without the privilege.
  */
-#define _GNU_SOURCE /* unshare */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <errno.h>
-#include <sched.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
-
+#include "kernel.h"
 #include "../unit/hostmirror.h"
-#include "synward.skel.h"
 
-#define LO 1	     /* ifindex that a test run has */
 #define OTHER 7	     /* a device that is not attached */
 #define ATTACHED 9   /* one that is */
-#define TC_NEXT (-1) /* TC_ACT_UNSPEC */
 #define LINEAR 3400  /* longest frame that a test run takes in one piece */
 
-enum hook { XDP, INGRESS, EGRESS, HOOKS };
 static const char *const hook_names[] = { "sw_xdp", "sw_ingress", "sw_egress" };
 
 static struct synward_bpf *skel;
@@ -51,14 +37,6 @@ static void differs(const char *fmt, ...)
 	putchar('\n');
 }
 
-static __u64 clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * SW_NS_PER_SEC + t.tv_nsec;
-}
-
 /* The time, not so close to a second's end that the program would see the next one. */
 static __u64 steady_clock_ns(void)
 {
@@ -67,32 +45,6 @@ static __u64 steady_clock_ns(void)
 	if (left < 20 * SW_NS_PER_MS)
 		usleep(left / 1000 + 1000);
 	return clock_ns();
-}
-
-static int fd_of(enum hook hook)
-{
-	struct bpf_program *progs[] = { skel->progs.sw_xdp, skel->progs.sw_ingress,
-					skel->progs.sw_egress };
-
-	return bpf_program__fd(progs[hook]);
-}
-
-static void kernel_reasons(__u64 sum[SW_R_COUNT])
-{
-	static struct sw_stats *cpu;
-	static int n;
-	__u32 slot = 0;
-
-	if (!cpu) {
-		n = libbpf_num_possible_cpus();
-		cpu = calloc(n, sizeof(*cpu));
-	}
-	memset(sum, 0, SW_R_COUNT * sizeof(*sum));
-	if (!cpu || bpf_map_lookup_elem(bpf_map__fd(skel->maps.stats), &slot, cpu))
-		abort();
-	for (int i = 0; i < n; i++)
-		for (int r = 0; r < SW_R_COUNT; r++)
-			sum[r] += cpu[i].reasons[r];
 }
 
 /* One frame through a program; the reason it counted, -1 when the kernel does not run it. */
@@ -109,9 +61,9 @@ static int run_bpf(enum hook hook, const __u8 *frame, size_t len, __u32 ingress_
 		opts.ctx_in = &skb;
 		opts.ctx_size_in = sizeof(skb);
 	}
-	if (bpf_prog_test_run_opts(fd_of(hook), &opts))
+	if (bpf_prog_test_run_opts(hook_fd(skel, hook), &opts))
 		return -1;
-	kernel_reasons(after);
+	kernel_reasons(skel, after);
 	for (int r = 0; r < SW_R_COUNT; r++) {
 		if (after[r] != counts[r])
 			reason = r;
@@ -606,13 +558,6 @@ static void print_costs(void)
 	putchar('\n');
 }
 
-static void *map_whole(struct bpf_map *map, size_t size)
-{
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-
-	return at == MAP_FAILED ? NULL : at;
-}
-
 static int setup(bool raw)
 {
 	int err;
@@ -657,8 +602,7 @@ int main(void)
 	int ret;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	/* a network namespace of its own has no sockets that a lookup could find */
-	if (geteuid() || unshare(CLONE_NEWNET))
+	if (!kernel_allowed())
 		return printf("SKIP progrun: needs root\n"), 77;
 	srandom(11);
 	ret = setup(false);

@@ -164,7 +164,7 @@ static int victim(enum sw_table table, const struct entry *e, __u32 max_rank, bo
 	sw_config_lives(&cfg);
 	for (__u32 i = 0; i < 2 * SW_WAYS; i++) {
 		at = (struct sw_place){ &b[i / SW_WAYS], i % SW_WAYS };
-		assert_true(sw_take_slot(at));
+		assert_true(sw_take_slot(at, sw_ctl_now(sw_flow_of(at))));
 		sw_publish(at, 2 * i + 1, sw_stamp(e[i].class, e[i].second));
 	}
 	at = sw_take(both, table, max_rank, 1000, &cfg, live, &scratch);
@@ -284,11 +284,11 @@ static void gauge_ring(void **state)
 
 			if (rnd() % 3 && n < 4000) {
 				born[n++] = now_s;
-				sw_gauge_add(&g, now_s);
+				sw_gauge_move(&g, now_s, 1);
 			} else if (n) { /* some of them expired long ago */
 				__u32 k = rnd() % n;
 
-				sw_gauge_sub(&g, born[k]);
+				sw_gauge_move(&g, born[k], -1);
 				born[k] = born[--n];
 			}
 			if (rnd() % 20)
