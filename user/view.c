@@ -92,15 +92,6 @@ static json_object *expires_ms(const struct store *s, const struct flow_view *v)
 	return NULL;
 }
 
-/* Marked on the way, or a FIN_WAIT_2 that has been silent for longer than an orphan lives. */
-static bool ambiguous(const struct flow_view *v)
-{
-	bool fin_wait = v->state[0] == SW_FIN_WAIT_2 || v->state[1] == SW_FIN_WAIT_2;
-
-	return v->f.flags & SW_F_AMBIGUOUS ||
-	       (fin_wait && sw_age(v->now, v->f.last) >= SW_QUIET_S * SW_NS_PER_SEC);
-}
-
 json_object *view_flow(const struct store *s, const struct flow_view *v)
 {
 	const struct sw_flow *f = &v->f;
@@ -122,7 +113,7 @@ json_object *view_flow(const struct store *s, const struct flow_view *v)
 	json_object_object_add(doc, "idle_ms",
 			       json_object_new_int64(sw_age(v->now, f->last) / SW_NS_PER_MS));
 	json_object_object_add(doc, "expires_ms", expires_ms(s, v));
-	json_object_object_add(doc, "ambiguous", json_object_new_boolean(ambiguous(v)));
+	json_object_object_add(doc, "ambiguous", json_object_new_boolean(flow_ambiguous(v)));
 	json_object_object_add(doc, "server_us",
 			       out_maybe(f->server_us != SW_UNSEEN, f->server_us));
 	json_object_object_add(doc, "client_us",
