@@ -203,10 +203,13 @@ static uint64_t *with_socket(struct look *l, const struct flow_view *v, uint32_t
 	/* the ACK was put off: TCP_DEFER_ACCEPT, a full accept queue */
 	if (s->k.state == SW_SYN_RCVD && state == SW_ESTABLISHED && only_answered(f, side))
 		return &l->v.stateless;
+	if (s->k.state != SW_TIME_WAIT || state != SW_CLOSED)
+		return NULL;
 	/* RFC 1337: an RST does not end it */
-	if (s->k.state == SW_TIME_WAIT && state == SW_CLOSED && f->flags & SW_F_AMBIGUOUS)
+	if (f->flags & SW_F_AMBIGUOUS)
 		return &l->v.agree;
-	return NULL;
+	/* Closed before the other's FIN came, sent its own after it: nobody can tell this from LAST_ACK. */
+	return f->flags & SW_F_FIN_ACKED << side && !(f->flags & SW_F_RST) ? &l->v.silent : NULL;
 }
 
 /* Takes a difference, if the connection passes where the mirror can see it. */
