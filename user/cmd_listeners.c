@@ -8,6 +8,7 @@
 #include "fail.h"
 #include "out.h"
 #include "sockdiag.h"
+#include "sysctl.h"
 #include "view.h"
 
 enum { DEV = OPT_FIRST_OWN };
@@ -128,26 +129,13 @@ static int add_mirror(const struct store *s, struct lines *l)
 	return 0;
 }
 
-static uint32_t sysctl(const char *path)
-{
-	unsigned int value = 0;
-	FILE *f = fopen(path, "r");
-
-	if (f) {
-		if (fscanf(f, "%u", &value) != 1)
-			value = 0;
-		fclose(f);
-	}
-	return value;
-}
-
 /* Which number bounds the SYN queue: what listen() said, or a sysctl (inet_csk_reqsk_queue_is_full). */
 static const char *limit(uint32_t *backlog)
 {
-	uint32_t somaxconn = sysctl("/proc/sys/net/core/somaxconn");
-	uint32_t syn_backlog = sysctl("/proc/sys/net/ipv4/tcp_max_syn_backlog");
+	uint32_t somaxconn = sysctl_read("net/core/somaxconn");
+	uint32_t syn_backlog = sysctl_read("net/ipv4/tcp_max_syn_backlog");
 
-	if (!sysctl("/proc/sys/net/ipv4/tcp_syncookies") && syn_backlog &&
+	if (!sysctl_read("net/ipv4/tcp_syncookies") && syn_backlog &&
 	    syn_backlog - (syn_backlog >> 2) < *backlog) {
 		*backlog = syn_backlog - (syn_backlog >> 2);
 		return "tcp_max_syn_backlog";

@@ -9,9 +9,10 @@
 
 #include "fail.h"
 #include "import.h"
+#include "kflow.h"
+#include "loader.h"
 #include "pin.h"
-#include "shared.h"
-#include "sockdiag.h"
+#include "watch.h"
 
 /* The program that writes them into the mirror: see sw_import in bpf/synward.bpf.c. */
 static int open_program(void)
@@ -25,6 +26,8 @@ static int open_program(void)
 struct import {
 	int prog_fd;
 	uint32_t flows, listeners, failed;
+	struct kports ports; /* that listen */
+	struct watch watch;
 };
 
 static int request(struct import *im, const struct sw_request *req)
@@ -49,6 +52,7 @@ static int import_listener(const struct ksock *sk, void *arg)
 	struct import *im = arg;
 	struct sw_request req = { .kind = SW_REQ_LISTENER };
 
+	kports_add(&im->ports, sk);
 	memcpy(req.listener.addr, sk->src, sizeof(req.listener.addr));
 	req.listener.port = htons(sk->sport);
 	req.listener.family = sk->family;
@@ -58,61 +62,23 @@ static int import_listener(const struct ksock *sk, void *arg)
 	return 0;
 }
 
-static const uint8_t kernel_states[] = {
-	[1] = SW_ESTABLISHED, [2] = SW_SYN_SENT,   [3] = SW_SYN_RCVD, [4] = SW_FIN_WAIT_1,
-	[5] = SW_FIN_WAIT_2,  [6] = SW_TIME_WAIT,  [7] = SW_CLOSED,   [8] = SW_CLOSE_WAIT,
-	[9] = SW_LAST_ACK,    [10] = SW_LISTEN,	   [11] = SW_CLOSING,
-};
-
-/* How long it has been in its state: known of timers whose start is. */
-static uint32_t ago_ms(const struct ksock *sk, uint8_t state)
-{
-	if (state == SW_TIME_WAIT && sk->expires_ms < 60000)
-		return 60000 - sk->expires_ms; /* TCP_TIMEWAIT_LEN */
-	if (state == SW_SYN_RCVD && sk->retrans < 6)
-		return ((1u << sk->retrans) - 1) * 1000; /* 1 + 2 + 4 ... s */
-	return 0;
-}
-
-/* Ports that listen here, to tell who accepted a connection. */
-struct listening {
-	struct import *im;
-	uint8_t port[65536 / 8];
-};
-
-static int note_listener(const struct ksock *sk, void *arg)
-{
-	struct listening *l = arg;
-
-	l->port[sk->sport / 8] |= 1 << sk->sport % 8;
-	return import_listener(sk, l->im);
-}
-
 static int import_flow(const struct ksock *sk, void *arg)
 {
-	struct listening *l = arg;
+	struct import *im = arg;
 	struct sw_request req = { .kind = SW_REQ_FLOW };
 	struct sw_import *in = &req.flow;
-	struct sw_pkt p = { 0 };
-	uint8_t state = sk->state < sizeof(kernel_states) ? kernel_states[sk->state] : SW_CLOSED;
-	bool server;
+	struct kflow k;
 
-	if (state == SW_CLOSED || state == SW_LISTEN || !sk->dport)
+	if (!kflow_from(sk, &im->ports, &k))
 		return 0;
-	p.key.family = sk->family == 2 ? SW_AF_INET : SW_AF_INET6;
-	memcpy(p.key.addr[0], sk->src, sizeof(sk->src));
-	memcpy(p.key.addr[1], sk->dst, sizeof(sk->dst));
-	p.key.port[0] = htons(sk->sport);
-	p.key.port[1] = htons(sk->dport);
-	if (sw_sort_key(&p) != SW_R_OBSERVED)
+	/* nobody would see how one that passes elsewhere ends */
+	if (!watch_sees(&im->watch, &(struct watch_query){ &k.key, k.side, sk->ifindex, sk->mark }))
 		return 0;
-	server = state != SW_SYN_SENT &&
-		 (state == SW_SYN_RCVD || l->port[sk->sport / 8] & 1 << sk->sport % 8);
-	in->key = p.key;
-	in->side = p.from;
-	in->server = server ? in->side : in->side ^ 1;
-	in->state = state;
-	in->ago_ms = ago_ms(sk, state);
+	in->key = k.key;
+	in->side = k.side;
+	in->server = k.server;
+	in->state = k.state;
+	in->ago_ms = k.ago_ms;
 	in->ifindex = sk->ifindex;
 	if (sk->has_info) {
 		in->opts = (sk->options & TCPI_OPT_TIMESTAMPS ? SW_OPT_TS : 0) |
@@ -121,30 +87,34 @@ static int import_flow(const struct ksock *sk, void *arg)
 		in->wscale[in->side] = sk->rcv_wscale;
 		in->wscale[in->side ^ 1] = sk->snd_wscale;
 	}
-	if (request(l->im, &req) == SW_IMPORTED)
-		l->im->flows++;
+	if (request(im, &req) == SW_IMPORTED)
+		im->flows++;
 	return 0;
 }
 
 int import_sockets(uint32_t *listeners)
 {
-	struct import im = { .prog_fd = open_program() };
-	struct listening *l = calloc(1, sizeof(*l));
+	struct import *im = calloc(1, sizeof(*im));
+	struct sw_device dev[SW_MAX_DEVICES];
+	uint32_t ifindex[SW_MAX_DEVICES];
 	int ret = -1;
 
-	if (!l || im.prog_fd < 0) {
+	if (!im)
+		return sw_err("no memory");
+	im->prog_fd = open_program();
+	if (im->prog_fd < 0) {
 		sw_err("cannot open the import program: %s", strerror(errno));
-	} else {
-		l->im = &im;
-		if (!sockdiag_dump(1u << 10, false, note_listener, l) &&
-		    !sockdiag_dump(SOCKDIAG_ALL & ~(1u << 10), true, import_flow, l))
-			ret = im.failed ? sw_err("%u sockets could not be imported: %s", im.failed,
-						 strerror(errno)) :
-					  (int)im.flows;
+	} else if (!watch_open(&im->watch, ifindex, loader_devices(ifindex, dev))) {
+		if (!sockdiag_dump(1u << 10, false, import_listener, im) &&
+		    !sockdiag_dump(SOCKDIAG_ALL & ~(1u << 10), true, import_flow, im))
+			ret = im->failed ? sw_err("%u sockets could not be imported: %s",
+						  im->failed, strerror(errno)) :
+					   (int)im->flows;
+		watch_close(&im->watch);
 	}
-	if (im.prog_fd >= 0)
-		close(im.prog_fd);
-	free(l);
-	*listeners = im.listeners;
+	if (im->prog_fd >= 0)
+		close(im->prog_fd);
+	*listeners = im->listeners;
+	free(im);
 	return ret;
 }

@@ -6,8 +6,9 @@
 
 /*
  * The kernel's listeners and connections (sock_diag) into the mirror of the
- * current network namespace, where they are not known there yet. Returns the
- * number of connections taken, and of listeners in *listeners; -1 with sw_err().
+ * current network namespace, where they are not known there yet; connections
+ * only when an attached device carries them. Returns the number of connections
+ * taken, and of listeners in *listeners; -1 with sw_err().
  */
 int import_sockets(uint32_t *listeners);
 

@@ -10,7 +10,11 @@
 
 static const struct command *const commands[] = {
 	&cmd_attach, &cmd_detach, &cmd_status, &cmd_states, &cmd_flows, &cmd_listeners,
+<<<<<<< HEAD
 	&cmd_replay,
+=======
+	&cmd_verify,
+>>>>>>> verify
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 
@@ -44,8 +48,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_DFL); /* a closed pipe ends a stream quietly */
 	out_init();
 	status = run(argc, argv);
-	if (!status)
-		return fflush(stdout) ? perror("synward: stdout"), EXIT_FAILED : EXIT_DONE;
+	if (status == EXIT_DONE || status == EXIT_NO)
+		return fflush(stdout) ? perror("synward: stdout"), EXIT_FAILED : status;
 	/* a usage error may come before --json was reached */
 	for (int i = 1; i < argc; i++)
 		out.json |= !strcmp(argv[i], "--json");

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Exit statuses: done, it failed, wrong usage. */
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+/* Exit statuses: done, it failed, wrong usage; done, and what was checked does not hold. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO = 3 };
 
 /* A command of synward. run() gets its own name as argv[0]. */
 struct command {

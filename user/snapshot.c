@@ -43,6 +43,16 @@ int flow_local(const struct sw_flow *f)
 	}
 }
 
+bool flow_ambiguous(const struct flow_view *v)
+{
+	const uint32_t waiting = 1u << SW_FIN_WAIT_1 | 1u << SW_FIN_WAIT_2 | 1u << SW_CLOSING |
+				 1u << SW_LAST_ACK;
+
+	return v->f.flags & SW_F_AMBIGUOUS ||
+	       (waiting & (1u << v->state[0] | 1u << v->state[1]) &&
+		sw_age(v->now, v->f.last) >= SW_QUIET_S * SW_NS_PER_SEC);
+}
+
 /*
  * Copy an entry that a CPU may be writing: the word that claims it is the same
  * before and after, and not claimed. A writer is done in well under a

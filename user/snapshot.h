@@ -44,6 +44,12 @@ struct listener_gauges snapshot_all_gauges(const struct store *s);
 /* Which endpoint is local: 0, 1, or -1 when not known, or both are. */
 int flow_local(const struct sw_flow *f);
 
+/*
+ * Not to be relied on: stacks differ on what happened; or an end waits for the
+ * other's FIN or ACK, silent for so long that an orphan would have been given up.
+ */
+bool flow_ambiguous(const struct flow_view *v);
+
 const char *state_name(unsigned int state);
 /* -1 when there is no such state. */
 int state_number(const char *name);

@@ -4,12 +4,14 @@
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "fail.h"
 #include "sockdiag.h"
 
+#define LISTEN 10	/* TCP_LISTEN of the kernel */
 #define BUF_SIZE 32768 /* netlink_recvmsg() fills no larger dump buffer */
 
 static void read_addresses(struct ksock *sk, const struct inet_diag_sockid *id)
@@ -24,7 +26,7 @@ static void read_addresses(struct ksock *sk, const struct inet_diag_sockid *id)
 		memcpy(sk->dst, id->idiag_dst, sizeof(sk->dst));
 	}
 	/* tcp_disconnect() leaves the peer's address on a socket that then listens (6.18) */
-	if (sk->state == TCP_LISTEN)
+	if (sk->state == LISTEN)
 		memset(sk->dst, 0, sizeof(sk->dst));
 }
 
@@ -35,6 +37,7 @@ static void read_info(struct ksock *sk, const struct tcp_info *info)
 	sk->snd_wscale = info->tcpi_snd_wscale;
 	sk->rcv_wscale = info->tcpi_rcv_wscale;
 	sk->snd_mss = info->tcpi_snd_mss;
+	sk->notsent = info->tcpi_notsent_bytes;
 }
 
 static bool ulp_is_mptcp(const struct nlattr *ulp_info)
@@ -49,9 +52,10 @@ static bool ulp_is_mptcp(const struct nlattr *ulp_info)
 }
 
 /*
- * INET_DIAG_SKV6ONLY and INET_DIAG_ULP_INFO have no bit in idiag_ext (8 bits,
- * attributes 1 to 8): inet_diag_msg_attrs_fill() and tcp_diag_get_aux() send
- * them unasked, the latter before 6.15 only to CAP_NET_ADMIN.
+ * INET_DIAG_SKV6ONLY, INET_DIAG_MARK and INET_DIAG_ULP_INFO have no bit in
+ * idiag_ext (8 bits, attributes 1 to 8): inet_diag_msg_attrs_fill() and
+ * tcp_diag_get_aux() send them unasked, the mark and, before 6.15, the last
+ * only to CAP_NET_ADMIN.
  */
 static void read_attrs(struct ksock *sk, const struct nlmsghdr *nlh)
 {
@@ -65,8 +69,11 @@ static void read_attrs(struct ksock *sk, const struct nlmsghdr *nlh)
 		case INET_DIAG_SKV6ONLY:
 			sk->v6only = mnl_attr_get_u8(attr);
 			break;
+		case INET_DIAG_MARK:
+			sk->mark = mnl_attr_get_u32(attr);
+			break;
 		case INET_DIAG_ULP_INFO:
-			sk->mptcp = sk->state == TCP_LISTEN && ulp_is_mptcp(attr);
+			sk->mptcp = sk->state == LISTEN && ulp_is_mptcp(attr);
 			break;
 		}
 	}
@@ -83,6 +90,7 @@ static void read_sock(struct ksock *sk, const struct nlmsghdr *nlh)
 		.sport = ntohs(msg->id.idiag_sport),
 		.dport = ntohs(msg->id.idiag_dport),
 		.ifindex = msg->id.idiag_if,
+		.cookie = (uint64_t)msg->id.idiag_cookie[1] << 32 | msg->id.idiag_cookie[0],
 		.rqueue = msg->idiag_rqueue,
 		.wqueue = msg->idiag_wqueue,
 		.inode = msg->idiag_inode,

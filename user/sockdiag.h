@@ -24,6 +24,8 @@ struct ksock {
 	uint16_t sport;	      /* host byte order */
 	uint16_t dport;	      /* host byte order */
 	uint32_t ifindex;     /* bound device, 0 when none */
+	uint32_t mark;	      /* SO_MARK; 0 also without CAP_NET_ADMIN */
+	uint64_t cookie;      /* no other socket has it until the next boot */
 	uint32_t rqueue;      /* listener: connections in the accept queue */
 	uint32_t wqueue;      /* listener: backlog (sk_max_ack_backlog) */
 	uint32_t inode;
@@ -36,6 +38,7 @@ struct ksock {
 	uint8_t snd_wscale;   /* the peer's window scale */
 	uint8_t rcv_wscale;   /* ours */
 	uint16_t snd_mss;     /* tcpi_snd_mss */
+	uint32_t notsent;     /* tcpi_notsent_bytes: queued, a FIN included, and not sent once */
 };
 
 /*

@@ -114,15 +114,6 @@ static json_object *expires_ms(const struct sw_config *cfg, const struct flow_vi
 	return NULL;
 }
 
-/* Marked on the way, or a FIN_WAIT_2 that has been silent for longer than an orphan lives. */
-static bool ambiguous(const struct flow_view *v)
-{
-	bool fin_wait = v->state[0] == SW_FIN_WAIT_2 || v->state[1] == SW_FIN_WAIT_2;
-
-	return v->f.flags & SW_F_AMBIGUOUS ||
-	       (fin_wait && sw_age(v->now, v->f.last) >= SW_QUIET_S * SW_NS_PER_SEC);
-}
-
 void view_flow(json_object *doc, const struct sw_config *cfg, const char *dev,
 	       const struct flow_view *v)
 {
@@ -137,22 +128,17 @@ void view_flow(json_object *doc, const struct sw_config *cfg, const char *dev,
 										  "client"));
 	add(doc, "dev", dev ? json_object_new_string(dev) : NULL);
 	add(doc, "opened", json_object_new_string(opened(f)));
-	add(doc, "age_ms",
-			       json_object_new_int64(sw_age(v->now, f->born) / SW_NS_PER_MS));
-	add(doc, "idle_ms",
-			       json_object_new_int64(sw_age(v->now, f->last) / SW_NS_PER_MS));
+	add(doc, "age_ms", json_object_new_int64(sw_age(v->now, f->born) / SW_NS_PER_MS));
+	add(doc, "idle_ms", json_object_new_int64(sw_age(v->now, f->last) / SW_NS_PER_MS));
 	add(doc, "expires_ms", expires_ms(cfg, v));
-	add(doc, "ambiguous", json_object_new_boolean(ambiguous(v)));
-	add(doc, "server_us",
-			       out_maybe(f->server_us != SW_UNSEEN, f->server_us));
-	add(doc, "client_us",
-			       out_maybe(f->client_us != SW_UNSEEN, f->client_us));
+	add(doc, "ambiguous", json_object_new_boolean(flow_ambiguous(v)));
+	add(doc, "server_us", out_maybe(f->server_us != SW_UNSEEN, f->server_us));
+	add(doc, "client_us", out_maybe(f->client_us != SW_UNSEEN, f->client_us));
 	add(doc, "syn_retransmits", json_object_new_int(f->syn_rtx));
 	add(doc, "synack_retransmits", json_object_new_int(f->synack_rtx));
 	add(doc, "fin_retransmits", json_object_new_int(f->fin_rtx));
 	add(doc, "first_fin", first_fin(v));
-	add(doc, "half_closed_ms",
-			       out_maybe(f->flags & SW_F_HALF_CLOSED, f->closed_ms));
+	add(doc, "half_closed_ms", out_maybe(f->flags & SW_F_HALF_CLOSED, f->closed_ms));
 	add(doc, "reset_by",
 			       f->flags & SW_F_RST ?
 				       json_object_new_string(f->flags & SW_F_RST_SERVER ? "server" :

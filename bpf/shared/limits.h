@@ -37,7 +37,7 @@
 #define SW_ACTIVE_OPEN_S 128u	/* a local SYN_SENT: Linux, 6 SYN retries = 127 s */
 #define SW_PICKUP_S 30u		/* a flow picked up midstream that nobody confirms */
 #define SW_LINGER_S 10u		/* both ends CLOSED: kept so that stray segments are known */
-#define SW_QUIET_S 60u		/* FIN_WAIT_2 without movement: ambiguous from here on */
+#define SW_QUIET_S 60u		/* waiting for a FIN or its ACK in silence: ambiguous from here on */
 #define SW_RESTAMP_S 16u	/* how stale the last-seen second in a bucket may get */
 #define SW_REVERT_LOCAL_MS 10u	/* a reset endpoint that talks later than this ignored the RST; */
 #define SW_REVERT_REMOTE_MS 200u /* for a remote one, segments may have been in flight */

@@ -522,6 +522,18 @@ static sw_inline void sw_on_ack(struct sw_flow *f, __u32 s, const struct sw_pkt 
 		S->max = end;
 }
 
+/*
+ * An RST with the number of its sender's FIN, which r has acknowledged: others
+ * answer with a challenge ACK, Linux believes it (tcp_reset_check).
+ */
+static sw_inline bool sw_rst_at_fin(const struct sw_flow *f, __u32 s, const struct sw_pkt *p)
+{
+	__u8 state = f->ctl.state[s ^ 1];
+
+	return p->seq == f->dir[s ^ 1].ack - 1 && f->flags & SW_F_FIN << s &&
+	       (state == SW_CLOSE_WAIT || state == SW_CLOSING || state == SW_LAST_ACK);
+}
+
 /* Does r believe this RST (RFC 9293 3.10.7, RFC 5961 section 3.2)? */
 static sw_inline bool sw_rst_acceptable(const struct sw_flow *f, __u32 s, const struct sw_pkt *p)
 {
@@ -546,7 +558,7 @@ static sw_inline bool sw_rst_acceptable(const struct sw_flow *f, __u32 s, const 
 	 * Exact: RCV.NXT, or the end of a train whose data is on its way. What the
 	 * own stack sends is true if it is not an answer to a wrong ACK.
 	 */
-	if (p->seq == R->ack || p->seq == S->nxt)
+	if (p->seq == R->ack || p->seq == S->nxt || sw_rst_at_fin(f, s, p))
 		return true;
 	return p->sender_local && !sw_before(p->seq, R->ack) && !sw_after(p->seq, S->max);
 }
@@ -566,8 +578,9 @@ static sw_inline void sw_on_rst(struct sw_flow *f, __u32 s, const struct sw_pkt 
 			f->flags |= SW_F_AMBIGUOUS;
 		return sw_ignore(ch, SW_R_RST_IGNORED);
 	}
-	if (f->ctl.state[r] == SW_TIME_WAIT)
-		f->flags |= SW_F_AMBIGUOUS; /* RFC 1337 keeps it, Linux does not */
+	/* RFC 1337 keeps a TIME_WAIT, Linux does not */
+	if (f->ctl.state[r] == SW_TIME_WAIT || sw_rst_at_fin(f, s, p))
+		f->flags |= SW_F_AMBIGUOUS;
 	ch->what |= f->flags & SW_F_COMPLETED || f->ctl.state[r] >= SW_ESTABLISHED ? SW_CH_RESET :
 		    f->flags & SW_F_SYNACK					   ? SW_CH_ABORTED :
 		    s == sw_server(f)						   ? SW_CH_REFUSED :

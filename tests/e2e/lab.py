@@ -329,6 +329,16 @@ class Lab:
         except ValueError as why:
             raise AssertionError(f"not one JSON document ({why}): {said}") from None
 
+    def verify(self, ns=None):
+        """The document of `verify`; its exit status says the same."""
+        done = self.synward("verify", ns=ns, expect=None)
+        assert done.returncode in (0, 3), f"verify: exit {done.returncode} {done.stdout}{done.stderr}"
+        doc = jsonlib.loads(done.stdout)
+        wrong = [x for kind in ("differ", "only_mirror", "only_kernel") for x in doc[kind]]
+        assert (done.returncode == 3) == bool(wrong), f"verify: exit {done.returncode} {done.stdout}"
+        assert doc["compared"] == doc["agree"] + len(wrong), done.stdout
+        return doc
+
     def attach(self, *args, devs=("s0",), ns=None):
         return self.synward("attach", *devs, *args, ns=ns)
 
@@ -430,8 +440,16 @@ class LabTest(unittest.TestCase):
                   if kernel.get(k) != mirror.get(k)]
         assert not differ, f"{len(differ)} {what} differ:\n" + "\n".join(sorted(differ)[:10])
 
+    def assert_verified(self, lab, ns=None, **counts):
+        """`verify` finds no difference, and counts as told."""
+        doc = lab.verify(ns)
+        wrong = {k: doc[k][:5] for k in ("differ", "only_mirror", "only_kernel") if doc[k]}
+        assert not wrong, f"verify: {doc['compared']} compared, {doc['agree']} agree: {wrong}"
+        self.assertEqual({k: doc[k] for k in counts}, counts)
+        return doc
+
     def assert_agree(self, lab, timeout=10, ns=None, connections=None):
-        """flows and states say what ss says in both namespaces; every flow was opened by the client."""
+        """flows, states and verify say what ss says in both namespaces; every flow was opened by the client."""
         def check():
             before = lab.kernel()
             mirror, hist, after = lab.mirror(ns), lab.synward("states", ns=ns), lab.kernel()
@@ -443,5 +461,6 @@ class LabTest(unittest.TestCase):
             self.assertEqual(hist["remote"], hist["server" if ns is lab.c else "client"])
             if connections is not None:
                 self.assertEqual(len(before), connections)
+            self.assert_verified(lab, ns, agree=sum(v[ns is not lab.c] != "CLOSED" for v in before.values()))
             return before
         return eventually(check, timeout)

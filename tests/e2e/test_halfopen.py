@@ -81,6 +81,10 @@ class HalfOpen(LabTest):
         self.assertGreaterEqual(entry["half_open"], least)
         return entry
 
+    def check_sockets(self):
+        """What the kernel did not keep is stateless; of the rest mirror and kernel agree."""
+        eventually(lambda: self.assert_verified(self.net))
+
     def check_open(self, client="ESTABLISHED", server="ESTABLISHED"):
         """The 200 connections are still there, in both kernels and in the mirror."""
         want = {(*c.getsockname()[:2], *c.getpeername()[:2]): (client, server) for c, _ in self.open}
@@ -120,6 +124,7 @@ class HalfOpen(LabTest):
         # The kernel forgets a request whose SYN-ACK it could not send again: its queue may be shorter.
         self.assertTrue(COUNT // 2 < self.check_requests() <= entry["half_open"])
         self.check_open()
+        self.check_sockets()
         resent = self.answered.first() * 3 // 2	# a SYN-ACK sent again is no second handshake
         wait_until(lambda: self.answered.all() >= resent, what="SYN-ACK retransmissions")
         self.check(least=COUNT * 0.99)
@@ -145,6 +150,7 @@ class HalfOpen(LabTest):
         self.check(least=COUNT * 0.99)
         self.assertEqual(self.check_requests(), 0)
         self.check_open()
+        self.check_sockets()
 
     def test_flood_full_backlog(self):
         """The queue overflows at once: the rest of the SYNs is answered by syncookies."""
@@ -154,6 +160,7 @@ class HalfOpen(LabTest):
         self.assertGreater(lab.s.nstat()["TcpExtSyncookiesSent"], COUNT // 2)
         self.assertLess(self.entry()["kernel_half_open"], 200)
         self.check_open()
+        self.check_sockets()
 
     def test_flood_without_answers(self):
         """No syncookies, small queue: SYNs that the kernel drops are not half-open, they are pending."""
@@ -170,6 +177,7 @@ class HalfOpen(LabTest):
         self.flood(5000, 0.5)
         entry = self.check(least=4950)
         self.assertTrue(2500 < self.check_requests() <= entry["half_open"])
+        self.check_sockets()
         other = self.net.listener(PORT, "0.0.0.0")
         self.assertEqual((other["half_open"], other["completed"]), (0, 100))
         self.check_open()
@@ -184,6 +192,7 @@ class HalfOpen(LabTest):
         thread.join()
         self.assertTrue(flooding, "clients came after the flood")
         entry = self.check(completed=len(opened), least=COUNT * 0.99)
+        self.check_sockets()
         self.assertEqual(entry["completed"], 200)
 
     def test_flood_aborted(self):
@@ -197,6 +206,7 @@ class HalfOpen(LabTest):
         entry = self.check(completed=500)
         self.assertEqual(entry["half_open"], 1500)
         self.assertEqual(entry["aborted"], 500)
+        self.check_sockets()
         self.check_requests()
 
     def window(self, *args, **kw):

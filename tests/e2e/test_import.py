@@ -63,6 +63,7 @@ class Import(LabTest):
             hist = lab.synward("states")
             self.assertEqual(histogram(hist["local"]), histogram(v[1] for v in kernel.values()))
             self.assertEqual(histogram(hist["remote"]), histogram(v[0] for v in kernel.values()))
+            self.assert_verified(lab, agree=sum(v[1] != "CLOSED" for v in kernel.values()))
         eventually(check)
 
     def test_import_tc(self):

@@ -59,6 +59,7 @@ class States:
         eventually(kernels)
         eventually(check)
         kernels()
+        self.assert_verified(self.net, agree=len(want) * (server != "CLOSED"), stateless=0, silent=0)
 
     def test_syn_sent(self):
         lost = self.net.s.drop("prerouting", f"{FROM_CLIENT} {SYN_BIT}")
@@ -189,6 +190,7 @@ class States:
         for peer in peers:
             peer.send(ACK)
         eventually(lambda: server("TIME_WAIT"))
+        self.assert_verified(self.net, agree=len(peers))
 
     def test_refused_segments_change_nothing(self):
         """RST and SYN inside an open connection that its kernel does not believe."""

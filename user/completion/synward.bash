@@ -21,12 +21,16 @@ _synward()
 	--max-flows | --max-half-open | --syn-timeout | --msl | --port | --peer | --limit) return ;;
 	*)
 		if ((COMP_CWORD == 1)); then
+<<<<<<< HEAD
 			words="attach detach status states flows listeners replay --help --version"
+=======
+			words="attach detach status states flows listeners verify --help --version"
+>>>>>>> verify
 		else
 			case $cmd in
 			attach) words="$devices $common --hook --xdp-mode --replace --max-flows --max-half-open --syn-timeout --msl --guard" ;;
 			detach) words="$devices $common --all" ;;
-			status) words=$common ;;
+			status | verify) words=$common ;;
 			states) words="$common --dev --watch" ;;
 			flows) words="$common --dev --state --port --peer --sort --by --limit" ;;
 			listeners) words="$common --dev" ;;
