@@ -6,10 +6,6 @@
 
 /* One file per command: cmd_NAME.c. */
 extern const struct command cmd_attach, cmd_detach, cmd_status, cmd_states, cmd_flows,
-<<<<<<< HEAD
-	cmd_listeners, cmd_replay;
-=======
-	cmd_listeners, cmd_verify;
->>>>>>> verify
+	cmd_listeners, cmd_replay, cmd_verify;
 
 #endif

@@ -10,11 +10,7 @@
 
 static const struct command *const commands[] = {
 	&cmd_attach, &cmd_detach, &cmd_status, &cmd_states, &cmd_flows, &cmd_listeners,
-<<<<<<< HEAD
-	&cmd_replay,
-=======
-	&cmd_verify,
->>>>>>> verify
+	&cmd_verify,   &cmd_replay,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 

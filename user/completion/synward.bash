@@ -21,11 +21,7 @@ _synward()
 	--max-flows | --max-half-open | --syn-timeout | --msl | --port | --peer | --limit) return ;;
 	*)
 		if ((COMP_CWORD == 1)); then
-<<<<<<< HEAD
-			words="attach detach status states flows listeners replay --help --version"
-=======
-			words="attach detach status states flows listeners verify --help --version"
->>>>>>> verify
+			words="attach detach status states flows listeners verify replay --help --version"
 		else
 			case $cmd in
 			attach) words="$devices $common --hook --xdp-mode --replace --max-flows --max-half-open --syn-timeout --msl --guard" ;;
