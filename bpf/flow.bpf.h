@@ -162,6 +162,16 @@ __noinline int sw_resolve_out(struct __sk_buff *skb)
 	return 0;
 }
 
+/* The short way; the answer is opaque, so that the verifier follows the long one once. */
+static sw_inline __u32 sw_short_way(struct sw_pkt *p, struct sw_hash h, const struct sw_config *c)
+{
+	struct sw_tables t = { .proven = { sw_bucket_of(&proven, h.index[0], c->proven_buckets),
+					   sw_bucket_of(&proven, h.index[1], c->proven_buckets) } };
+
+	return sw_opaque(&p->scratch, t.proven[0] && t.proven[1] &&
+				      sw_mirror_data(&t, p, h, bpf_ktime_get_coarse_ns()));
+}
+
 /*
  * The hot path, from parsed packet to counters. Three ways through it: data of
  * an open connection needs no lock; everything else takes its flow's lock; a
@@ -177,10 +187,7 @@ static sw_inline void sw_segment(void *ctx, bool xdp, bool egress, struct sw_wor
 	struct sw_tables t;
 	__u64 now;
 
-	if (!sw_buckets(&t, h, c))
-		return sw_count(SW_R_INTERNAL);
-	if (!(p->flags & (SW_TH_SYN | SW_TH_FIN | SW_TH_RST)) &&
-	    sw_mirror_data(&t, p, h, bpf_ktime_get_coarse_ns()))
+	if (!(p->flags & (SW_TH_SYN | SW_TH_FIN | SW_TH_RST)) && sw_short_way(p, h, c))
 		return sw_count(SW_R_OBSERVED);
 
 	if (!egress && (xdp ? sw_verify_xdp(ctx) : sw_verify_skb(ctx)) == SW_CSUM_BAD)
@@ -189,7 +196,7 @@ static sw_inline void sw_segment(void *ctx, bool xdp, bool egress, struct sw_wor
 		egress ? sw_resolve_out(ctx) : sw_resolve_in();
 	now = bpf_ktime_get_ns();
 	stripe = sw_stripe_of(h);
-	if (!stripe)
+	if (!stripe || !sw_buckets(&t, h, c))
 		return sw_count(SW_R_INTERNAL);
 
 	__builtin_memset(ch, 0, sizeof(*ch));

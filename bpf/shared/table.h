@@ -298,7 +298,7 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 	struct sw_place at = { 0 }, none = { 0 };
 	__u32 mask = sw_match(b[0], 0) | sw_match(b[1], 0) << SW_WAYS;
 	union sw_ctl old;
-	__u32 stamp, tried = 0;
+	__u32 stamp, lock, fits, tried = 0;
 
 	*was_live = false;
 	for (int n = 0; n < 4 && mask; n++) {
@@ -333,12 +333,13 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 		at.bucket = at.slot < SW_WAYS ? b[0] : b[1];
 		old = sw_ctl_now(sw_flow_of(at));
 		stamp = *(volatile __u32 *)&at.bucket->stamp[sw_bounded(at.slot, SW_WAYS - 1)];
-		if (!old.lock)
-			*was_live = false; /* it has ended just now */
-		else if (old.lock != SW_LIVE ||
-			 sw_score(table, stamp, best & 0xf, now_s, cfg) != best)
-			continue;
-		if (sw_take_slot(at, old))
+		lock = old.lock;
+		*was_live = sw_opaque(scratch, best >> 40 && lock); /* it may have ended just now */
+		fits = (lock == 0) |
+		       ((lock == SW_LIVE) &
+			(sw_score(table, stamp, best & 0xf, now_s, cfg) == best));
+		sw_hide(fits);
+		if (fits && sw_take_slot(at, old))
 			return at;
 	}
 	return none;
