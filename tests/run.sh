@@ -37,7 +37,7 @@ binary() {
     esac
 }
 
-for t in test_parse test_table test_core plain/test_parse plain/test_table plain/test_core vectors progrun races; do
+for t in test_parse test_table test_core plain/test_parse plain/test_table plain/test_core vectors progrun races full; do
     binary "build/tests/$t"
 done
 if [ "$(id -u)" = 0 ]; then

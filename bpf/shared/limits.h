@@ -7,6 +7,7 @@
 #define SW_WAYS 8		 /* slots per bucket; a key has two buckets */
 #define SW_FILL_NUM 3		 /* slots per wanted entry: 3/2, so that a table filled to its */
 #define SW_FILL_DEN 2		 /* nominal size evicts nothing (4/3: up to 3 of 262,144) */
+#define SW_TAKE_TRIES 2		 /* to replace an entry that other CPUs take as well */
 #define SW_STRIPES 4096		 /* flow locks; a power of two */
 
 #define SW_MAX_LISTENERS 1024	 /* index 0 is "none of them" */

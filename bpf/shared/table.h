@@ -303,9 +303,8 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 {
 	struct sw_place at = { 0 }, none = { 0 };
 	__u32 mask = sw_match(b[0], 0) | sw_match(b[1], 0) << SW_WAYS;
-	__u64 best = ~0ull >> 1;
 	union sw_ctl old;
-	__u32 stamp;
+	__u32 stamp, lock, fits, tried = 0;
 
 	*was_live = false;
 	for (int n = 0; n < 4 && mask; n++) {
@@ -319,27 +318,37 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 			return at;
 		mask &= ~(1u << sw_bounded(at.slot, SW_WAYS - 1) << (first ? 0 : SW_WAYS));
 	}
-	for (int i = 0; i < 2 * SW_WAYS; i++) {
-		__u64 score, less;
+	for (int n = 0; n < SW_TAKE_TRIES; n++) {
+		__u64 best = ~0ull >> 1;
 
-		stamp = (i < SW_WAYS ? b[0] : b[1])->stamp[i & (SW_WAYS - 1)];
-		score = sw_score(table, stamp, i, now_s, cfg);
-		less = (__s64)(score - best) >> 63; /* the lesser of both, without a branch */
-		sw_hide(less);
-		best += (score - best) & less;
+		for (int i = 0; i < 2 * SW_WAYS; i++) {
+			__u64 score, less;
+
+			stamp = (i < SW_WAYS ? b[0] : b[1])->stamp[i & (SW_WAYS - 1)];
+			score = sw_score(table, stamp, i, now_s, cfg);
+			score |= (__u64)(tried >> i & 1) << 62;
+			less = (__s64)(score - best) >> 63; /* the lesser, without a branch */
+			sw_hide(less);
+			best += (score - best) & less;
+		}
+		*was_live = best >> 40;
+		if (best >> 40 > max_rank)
+			break;
+		tried |= 1u << (best & 0xf);
+		at.slot = sw_bounded(sw_opaque(scratch, best & 0xf), 0xf);
+		at.bucket = at.slot < SW_WAYS ? b[0] : b[1];
+		old = sw_ctl_now(sw_flow_of(at));
+		stamp = *(volatile __u32 *)&at.bucket->stamp[sw_bounded(at.slot, SW_WAYS - 1)];
+		lock = old.lock;
+		*was_live = sw_opaque(scratch, best >> 40 && lock); /* it may have ended just now */
+		fits = (lock == 0) |
+		       ((lock == SW_LIVE) &
+			(sw_score(table, stamp, best & 0xf, now_s, cfg) == best));
+		sw_hide(fits);
+		if (fits && sw_take_slot(at, old))
+			return at;
 	}
-	*was_live = best >> 40;
-	if (best >> 40 > max_rank)
-		return none;
-	at.slot = sw_bounded(sw_opaque(scratch, best & 0xf), 0xf);
-	at.bucket = at.slot < SW_WAYS ? b[0] : b[1];
-	old = sw_ctl_now(sw_flow_of(at));
-	stamp = *(volatile __u32 *)&at.bucket->stamp[sw_bounded(at.slot, SW_WAYS - 1)];
-	if (!old.lock)
-		*was_live = false; /* it has ended just now */
-	else if (old.lock != SW_LIVE || sw_score(table, stamp, best & 0xf, now_s, cfg) != best)
-		return none;
-	return sw_take_slot(at, old) ? at : none;
+	return none;
 }
 
 /* Make a filled, claimed slot visible under its tag. */

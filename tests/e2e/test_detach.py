@@ -106,6 +106,18 @@ class Detach(LabTest):
             self.net.synward("detach", *how)
             self.assert_clean()
 
+    def test_seed(self):
+        """The tables' hash has another secret after each attach."""
+        lab, seeds = self.net, set()
+        for _ in range(3):
+            lab.attach()
+            meta = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", lab.s.pins / "meta"],
+                                  capture_output=True, text=True, check=True).stdout
+            seeds.add(tuple(json.loads(meta)[0]["formatted"]["value"]["config"]["seed"]))
+            lab.synward("detach", "--all", json=False)
+        self.assertEqual(len(seeds), 3)
+        self.assertTrue(all(any(s) for s in seeds), seeds)
+
     def test_detach_tc(self):
         self.round("--hook", "tc")
 

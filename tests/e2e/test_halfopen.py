@@ -7,7 +7,7 @@ import threading
 import time
 
 from lab import C4, C6, S4, S6, LabTest, eventually, wait_until
-from wire import ISN, RST, flood
+from wire import ACK, FIN, ISN, RST, SYN, flood
 
 PORT, COUNT = 8080, 20000
 
@@ -208,6 +208,16 @@ class HalfOpen(LabTest):
         self.assertEqual(entry["aborted"], 500)
         self.check_sockets()
         self.check_requests()
+
+    def test_flood_of_each_kind(self):
+        """Segments of no connection, from anywhere: what is open is not touched, nor is anything counted as open."""
+        lab = self.scene("--max-half-open", 1000)
+        for n, flags in enumerate((SYN, SYN | ACK, ACK, RST, FIN | ACK)):
+            self.flood(seconds=0, flags=flags, first=n * COUNT)
+        self.check(least=COUNT * 0.99)
+        self.assertEqual(lab.synward("status")["flows"]["evicted"], 0)
+        self.check_open()
+        self.use_open()
 
     def window(self, *args, **kw):
         """With --syn-timeout 5 the count is back at exactly 0 between 4 and 7 seconds later, and stays there."""
