@@ -54,6 +54,7 @@ $(B)/synward.skel.h: $(B)/synward.bpf.o
 $(B)/user/loader.o: $(B)/synward.skel.h
 
 -include tests/unit/Makefile.inc
+-include tests/fuzz/Makefile.inc
 
 deps: ## install what building and testing need (asks on a terminal)
 	$(Q)tests/deps.sh
@@ -86,5 +87,5 @@ clean: ## remove build/
 
 help: ## this text
 	@echo 'make            build $(B)/synward'
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile tests/unit/Makefile.inc | while IFS='|' read -r t h; do printf 'make %-10s %s\n' "$$t" "$$h"; done
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile tests/unit/Makefile.inc tests/fuzz/Makefile.inc | while IFS='|' read -r t h; do printf 'make %-10s %s\n' "$$t" "$$h"; done
 	@echo 'V=1 shows the commands; PREFIX= DESTDIR= CLANG= BPFTOOL= VMLINUX_H= as usual'
