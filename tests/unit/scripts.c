@@ -203,6 +203,8 @@ const struct script scripts[] = {
 		{ S, SYN, 0, 0, 0, SR, SR }, { C, SA, 0, 1, 0, SR, ES },
 		{ S, SA, 0, 1, 0, ES, ES }, { C, ACK, 1, 1, 9, ES, ES },
 		{ S, ACK, 1, 10, 0, ES, ES }), .check = is_simultaneous },
+	{ "20", "ACKs without SYN", T({ C, SYN, 0, 0, 0, SS, LI }, { S, SYN, 0, 0, 0, SR, SR },
+		{ C, ACK, 1, 1, 0, SR, ES }, { S, ACK, 1, 1, 0, ES, ES } ) },
 	{ "20", "ACK outside the window", T({ C, SYN, 0, 0, 0, SS, LI }, { S, SYN, 0, 0, 0, SR, SR },
 		{ C, ACK, 100000000, 1, 0, SR, SR, .why = SW_R_ACK_IGNORED },
 		{ S, ACK, 100000000, 1, 0, SR, SR, .why = SW_R_ACK_IGNORED },

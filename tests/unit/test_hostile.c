@@ -135,6 +135,16 @@ static void states(const struct variant *v, __u8 is[2])
 			is[i] = CL;
 }
 
+static void still(const struct variant *v, __u8 c, __u8 s)
+{
+	__u8 is[2];
+
+	states(v, is);
+	if (is[0] != c || is[1] != s)
+		fail_msg("%s/%s, expected %s/%s", state_text(is[0]), state_text(is[1]),
+			 state_text(c), state_text(s));
+}
+
 static int say(const struct variant *v, const struct step *st, struct vantage at)
 {
 	now += (st->ms ? st->ms : 1) * SW_NS_PER_MS;
@@ -654,6 +664,7 @@ static void sweep_at(struct sweep *x, __u32 in_window)
 				forge(x, i, flags, x->n.nxt[i] + by, rnd());
 			for (__u32 by = 0; by < in_window; by++) /* all of the window */
 				forge(x, i, flags, x->n.nxt[i] + by * 8, rnd());
+			forge(x, i, flags, -x->v->isn[i], rnd()); /* 0 is no number either */
 			for (int by = 0; by < 1024; by++) /* anywhere */
 				forge(x, i, flags, rnd(), rnd());
 			for (__s32 by = -512; flags & ACK && by < 512; by++)
@@ -749,6 +760,23 @@ static void forged_syns_hide_no_handshake(void **state)
 	}
 }
 
+/* A SYN in the own stack's name waits for an answer only until the stack sends its own. */
+static void forged_own_syn_does_not_stay_pending(void **state)
+{
+	static const __u32 any[4];
+	struct sw_listener *l = &host.listeners[1];
+
+	(void)state;
+	host_clear(&host);
+	now = 1000 * SW_NS_PER_SEC;
+	host_listener_add(&host, SW_AF_INET, any, htons(SERVER_PORT), 0);
+	say(&v4, &(struct step){ C, SYN, 77 }, (struct vantage){ IFINDEX << 1 });
+	assert_int_equal(sw_gauge_read(&l->pending, now / SW_NS_PER_SEC, 63), 1);
+	say(&v4, &(struct step){ C, SYN, 0 }, vantage_of(V_CLIENT, C, IFINDEX));
+	assert_int_equal(sw_gauge_read(&l->pending, now / SW_NS_PER_SEC, 63), 0);
+	still(&v4, SS, LI);
+}
+
 /* RFC 5961 section 3.2: one number resets, and it does. */
 static void exact_rst_resets(void **state)
 {
@@ -787,16 +815,6 @@ static int arrive(size_t len)
 static void opened(const struct variant *v)
 {
 	begin(&talks[0], 3, v, false, V_SERVER);
-}
-
-static void still(const struct variant *v, __u8 c, __u8 s)
-{
-	__u8 is[2];
-
-	states(v, is);
-	if (is[0] != c || is[1] != s)
-		fail_msg("%s/%s, expected %s/%s", state_text(is[0]), state_text(is[1]),
-			 state_text(c), state_text(s));
 }
 
 static const struct step exact_rst = { C, RST, 1 };
@@ -1323,6 +1341,7 @@ int main(void)
 		cmocka_unit_test(all_flags_in_all_states),
 		cmocka_unit_test(blind_sweeps),
 		cmocka_unit_test(forged_syns_hide_no_handshake),
+		cmocka_unit_test(forged_own_syn_does_not_stay_pending),
 		cmocka_unit_test(exact_rst_resets),
 		cmocka_unit_test(data_offset_and_length),
 		cmocka_unit_test(option_lengths),
