@@ -53,6 +53,7 @@ $(B)/synward.skel.h: $(B)/synward.bpf.o
 -include $(OBJ:.o=.d) $(B)/synward.bpf.d
 
 -include tests/unit/Makefile.inc
+-include tests/fuzz/Makefile.inc
 
 deps: ## install what building and testing need (asks on a terminal)
 	$(Q)tests/deps.sh
@@ -85,5 +86,5 @@ clean: ## remove build/
 
 help: ## this text
 	@echo 'make            build $(B)/synward'
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile tests/unit/Makefile.inc | while IFS='|' read -r t h; do printf 'make %-10s %s\n' "$$t" "$$h"; done
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile tests/unit/Makefile.inc tests/fuzz/Makefile.inc | while IFS='|' read -r t h; do printf 'make %-10s %s\n' "$$t" "$$h"; done
 	@echo 'V=1 shows the commands; PREFIX= DESTDIR= CLANG= BPFTOOL= VMLINUX_H= as usual'

@@ -26,20 +26,26 @@ count() {
 # A test binary: exit 0 passed, 77 skipped, else failed; its output only when something is
 # wrong. Counts the tests in it, as cmocka or its own "ok" lines tell.
 binary() {
+    name=${1#build/} name=${name#tests/}
     "$1" >"$log" 2>&1
     status=$?
     tests=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log")
     [ -n "$tests" ] || tests=$(grep -c '^ok ' "$log")
     case $status in
-    0) passed=$((passed + tests)); echo "passed  ${1#build/tests/} ($tests)" ;;
-    77) skipped=$((skipped + 1)); echo "skipped ${1#build/tests/}: $(tail -n 1 "$log")" ;;
-    *) failed=$((failed + 1)); echo "failed  ${1#build/tests/}"; cat "$log" ;;
+    0) passed=$((passed + tests)); echo "passed  $name ($tests)" ;;
+    77) skipped=$((skipped + 1)); echo "skipped $name: $(tail -n 1 "$log")" ;;
+    *) failed=$((failed + 1)); echo "failed  $name"; cat "$log" ;;
     esac
 }
 
-for t in test_parse test_table test_core plain/test_parse plain/test_table plain/test_core vectors progrun races full; do
+for t in test_parse test_table test_core test_hostile; do
+    binary "build/tests/$t"
+    binary "build/tests/plain/$t"
+done
+for t in vectors progrun races full; do
     binary "build/tests/$t"
 done
+binary tests/fuzz/run.sh
 if [ "$(id -u)" = 0 ]; then
     python3 tests/e2e/run.py -j 2 "$@" 2>&1 | tee "$log"
     count

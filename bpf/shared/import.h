@@ -76,14 +76,15 @@ static sw_inline enum sw_import_result sw_import_flow(struct sw_tables *t, const
 						      const struct sw_config *cfg,
 						      struct sw_change *ch)
 {
-	bool opening = in->state == SW_SYN_SENT || in->state == SW_SYN_RCVD, live;
+	bool opening = in->state == SW_SYN_SENT || in->state == SW_SYN_RCVD, live, proven;
 	__u32 now_s = now / SW_NS_PER_SEC, side = in->side & 1;
 	__u64 ago = in->ago_ms * SW_NS_PER_MS;
 	struct sw_place at = sw_find(t->proven, h.tag, &in->key);
 	__u32 birth_s = (now - ago) / SW_NS_PER_SEC;
 	struct sw_flow *f;
 
-	if (!at.bucket)
+	proven = at.bucket;
+	if (!proven)
 		at = sw_find(t->half, h.tag, &in->key);
 	if (at.bucket) {
 		/* both ends are this host's: the second socket tells its own state */
@@ -93,6 +94,9 @@ static sw_inline enum sw_import_result sw_import_flow(struct sw_tables *t, const
 			return SW_IMPORT_KNOWN;
 		f->flags |= SW_F_LOCAL << side;
 		f->ctl.state[side] = in->state;
+		if (proven)
+			at.bucket->stamp[sw_bounded(at.slot, SW_WAYS - 1)] =
+				sw_stamp(sw_proven_class(f), now_s);
 		sw_release(f, SW_LIVE);
 		return SW_IMPORTED;
 	}

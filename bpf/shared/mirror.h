@@ -39,7 +39,7 @@ static sw_inline bool sw_reopens(const struct sw_flow *f, const struct sw_pkt *p
 				 const struct sw_config *cfg)
 {
 	__u32 s = p->from & 1, r = s ^ 1;
-	const struct sw_dir *S = &f->dir[s], *R = &f->dir[r];
+	const struct sw_dir *S = &f->dir[s];
 	__u8 state = sw_state_at(f, r, now, cfg);
 
 	if (!(p->flags & SW_TH_SYN))
@@ -56,7 +56,7 @@ static sw_inline bool sw_reopens(const struct sw_flow *f, const struct sw_pkt *p
 		return false;
 	if (p->opts & S->opts & SW_OPT_TS && p->tsval != S->ts)
 		return true;
-	return sw_after(p->seq, R->ack);
+	return sw_after(p->seq, S->fin); /* r is in TIME_WAIT: its RCV.NXT, acknowledged or not */
 }
 
 static sw_inline __u32 sw_half_class(const struct sw_flow *f)
@@ -217,6 +217,8 @@ static sw_inline void sw_settle_half(struct sw_tables *t, const struct sw_pkt *p
 		old.bucket = 0;
 	}
 	class = sw_half_class(f);
+	if (class == SW_CLASS_ACTIVE && f->flags & SW_F_PENDING)
+		sw_settle(f, &ch->sub); /* it is the own stack's: what came before was forged */
 	if (f->flags & SW_F_RST || (!f->ctl.state[0] && !f->ctl.state[1])) {
 		sw_drop(at);
 	} else if (f->flags & SW_F_PROVEN) {

@@ -114,7 +114,8 @@ static sw_inline void sw_take_syn(struct sw_flow *f, __u32 s, const struct sw_pk
 	S->iss = p->seq;
 	S->nxt = p->seq + 1;
 	S->max = p->seq + 1 + p->len; /* data on a SYN counts when acknowledged */
-	S->ack = p->ack;
+	if (p->flags & SW_TH_ACK) /* else the other end's SYN has told it, if there was one */
+		S->ack = p->ack;
 	R->ack = p->seq + 1; /* what it will acknowledge first */
 	f->flags |= (SW_F_SYN_SEEN | SW_F_SEQ) << s;
 	sw_take_options(S, p);
@@ -198,6 +199,16 @@ static sw_inline void sw_complete(struct sw_flow *f, const struct sw_pkt *p, __u
 	}
 }
 
+/* What a SYN-ACK tells of the SYN that it answers, when that was not seen. */
+static sw_inline void sw_infer_syn(struct sw_flow *f, __u32 r, const struct sw_pkt *p)
+{
+	struct sw_dir *R = &f->dir[r];
+
+	R->nxt = R->max = p->ack;
+	R->iss = p->ack - 1;
+	f->flags |= SW_F_SEQ << r;
+}
+
 static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_pkt *p, __u64 now,
 				   struct sw_change *ch)
 {
@@ -207,31 +218,28 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 
 	if (state == SW_CLOSED && f->ctl.state[r] == SW_CLOSED) {
 		/* its SYN was not seen: inferred */
-		R->nxt = R->max = p->ack;
-		R->iss = p->ack - 1;
-		f->flags |= SW_F_SEQ << r | SW_F_MIDSTREAM;
-		f->flags |= s ? SW_F_SERVER : 0;
+		sw_infer_syn(f, r, p);
+		f->flags |= SW_F_MIDSTREAM | (s ? SW_F_SERVER : 0);
 		f->ctl.state[r] = SW_SYN_SENT;
 		f->ctl.state[s] = state = SW_LISTEN;
 	} else if (state == SW_CLOSED) {
 		return sw_ignore(ch, SW_R_SYNACK_IGNORED); /* the other end is in TIME_WAIT */
 	} else if (state == SW_SYN_SENT && !(f->flags & SW_F_SYN_SEEN << r) && p->seq == S->iss) {
-		/* it answers a SYN that was not believed here: a simultaneous open all the same */
-		R->nxt = R->max = p->ack;
-		R->iss = p->ack - 1;
-		f->flags |= SW_F_SEQ << r | SW_F_SIMULTANEOUS;
+		/* to a SYN that was not believed here: a simultaneous open all the same (row 28) */
+		sw_infer_syn(f, r, p);
+		f->flags |= SW_F_SIMULTANEOUS | SW_F_AMBIGUOUS;
 		sw_step(f, r, SW_EV_SYN, now, ch);
 	} else if (!(f->flags & SW_F_SEQ << r)) {
 		/* imported: the host's own retransmission tells both ISNs, and that no FIN came */
 		if (!p->sender_local || state != SW_SYN_RCVD)
 			return sw_ignore(ch, SW_R_UNVERIFIED);
-		R->nxt = R->max = p->ack;
-		R->iss = p->ack - 1;
-		f->flags |= SW_F_SEQ << r;
+		sw_infer_syn(f, r, p);
 		f->flags &= ~(SW_F_FIN_MAYBE << r);
-	} else if (!sw_after(p->ack, f->flags & SW_F_SYN_SEEN << r ? R->iss : p->ack - 1) ||
-		   sw_after(p->ack, R->max)) {
-		return sw_ignore(ch, SW_R_SYNACK_IGNORED);
+	} else if (state == SW_SYN_SENT || !sw_after(p->ack, R->iss) || sw_after(p->ack, R->max)) {
+		/* the own stack knows which SYN it answers; the last may be forged (row 5) */
+		if (!p->sender_local || state != SW_LISTEN)
+			return sw_ignore(ch, SW_R_SYNACK_IGNORED);
+		sw_infer_syn(f, r, p);
 	}
 
 	if (state >= SW_ESTABLISHED && f->flags & SW_F_SIMULTANEOUS) {
@@ -296,7 +304,8 @@ static sw_inline bool sw_on_ack_of_syn(struct sw_flow *f, __u32 s, const struct 
 		R->nxt = R->max = R->iss + 1;
 	}
 	/* tcp_check_req: in the window that the SYN-ACK advertised */
-	if (sw_before(p->seq, S->iss + 1) || sw_after(p->seq, R->ack + R->win))
+	if (sw_before(p->seq + p->len + !!(p->flags & SW_TH_FIN), R->ack) ||
+	    sw_after(p->seq, R->ack + R->win))
 		return false;
 	f->flags &= ~SW_F_ALT_ISS;
 	S->ack = p->ack; /* its first */
@@ -436,8 +445,11 @@ static sw_inline void sw_on_ack(struct sw_flow *f, __u32 s, const struct sw_pkt 
 				return sw_ignore(ch, SW_R_ACK_IGNORED);
 			/* our own end has received what we did not see; or r never passes here */
 			R->max = p->ack;
-		} else if (sw_before(p->ack, S->ack - S->win) && !p->sender_local &&
-			   f->flags & SW_F_SYN_SEEN << r) {
+		} else if (!p->sender_local &&
+			   (f->ctl.state[r] == SW_SYN_SENT ?
+				    !sw_after(p->ack, R->iss) :
+				    f->flags & SW_F_SYN_SEEN << r &&
+					    sw_before(p->ack, S->ack - S->win))) {
 			return sw_ignore(ch, SW_R_ACK_IGNORED);
 		}
 		/* tcp_sequence: not before what r has acknowledged, nor beyond its window */
@@ -530,7 +542,7 @@ static sw_inline bool sw_rst_at_fin(const struct sw_flow *f, __u32 s, const stru
 {
 	__u8 state = f->ctl.state[s ^ 1];
 
-	return p->seq == f->dir[s ^ 1].ack - 1 && f->flags & SW_F_FIN << s &&
+	return f->flags & SW_F_FIN << s && p->seq == f->dir[s].fin - 1 &&
 	       (state == SW_CLOSE_WAIT || state == SW_CLOSING || state == SW_LAST_ACK);
 }
 
@@ -547,10 +559,10 @@ static sw_inline bool sw_rst_acceptable(const struct sw_flow *f, __u32 s, const 
 		/* SYN-SENT: only an RST whose ACK acknowledges the SYN */
 		if (p->flags & SW_TH_ACK)
 			return sw_after(p->ack, R->iss) && !sw_after(p->ack, R->max) &&
-			       (p->seq == 0 || f->ctl.state[s] != SW_SYN_RCVD ||
+			       (p->seq == 0 || f->ctl.state[s] == SW_LISTEN ||
 				p->seq == S->nxt || p->sender_local);
-		/* no ACK bit: it answers an ACK of ours; exact, from a SYN_RCVD end */
-		return f->ctl.state[s] == SW_SYN_RCVD && p->seq == S->nxt;
+		/* no ACK bit: it answers an ACK of ours; exact, from an end that has answered */
+		return f->ctl.state[s] != SW_LISTEN && p->seq == S->nxt;
 	}
 	if (f->ctl.state[r] == SW_LISTEN)
 		return p->seq == S->nxt || p->seq == S->iss;

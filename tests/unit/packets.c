@@ -108,6 +108,26 @@ void frame_sums(__u8 *buf, size_t len, size_t ip)
 	put16(tcp + 16, ~fold(add_up(pseudo(at, n), tcp, n)) & 0xffff);
 }
 
+size_t frame_extend(__u8 *buf, size_t len, size_t ip, __u8 type, const void *bytes, size_t n)
+{
+	__u8 *at = buf + ip;
+	bool v4 = at[0] >> 4 == 4;
+	size_t hlen = v4 ? 20 : 40, total = len - ip + n;
+
+	memmove(at + hlen + n, at + hlen, len - ip - hlen);
+	memcpy(at + hlen, bytes, n);
+	if (v4) {
+		at[0] += n / 4;
+		put16(at + 2, total);
+		put16(at + 10, 0);
+		put16(at + 10, ~fold(add_up(0, at, (at[0] & 0xf) * 4)) & 0xffff);
+	} else {
+		at[6] = type;
+		put16(at + 4, total - 40);
+	}
+	return len + n;
+}
+
 static __u8 *put_options(__u8 *at, const struct step *st)
 {
 	__u8 *begin = at;

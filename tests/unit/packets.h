@@ -125,6 +125,11 @@ size_t frame_build(__u8 *buf, const struct variant *v, const struct step *st);
 size_t frame_simple(__u8 *buf, const struct step *st);
 /* Fill in the checksums of IP and TCP (again). ip: offset of the IP header. */
 void frame_sums(__u8 *buf, size_t len, size_t ip);
+/*
+ * Put n bytes behind the fixed IP header: IPv4 options, or IPv6 extension headers, the first
+ * of this type and the last with next header 6. Returns the new length; IP tells it as well.
+ */
+size_t frame_extend(__u8 *buf, size_t len, size_t ip, __u8 type, const void *bytes, size_t n);
 /* Key of the script's connection, and which endpoint of it is the client. */
 struct sw_key variant_key(const struct variant *v, __u32 *client);
 
