@@ -213,6 +213,8 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 		f->flags |= s ? SW_F_SERVER : 0;
 		f->ctl.state[r] = SW_SYN_SENT;
 		f->ctl.state[s] = state = SW_LISTEN;
+	} else if (state == SW_CLOSED) {
+		return sw_ignore(ch, SW_R_SYNACK_IGNORED); /* an old duplicate */
 	} else if (state == SW_SYN_SENT && !(f->flags & SW_F_SYN_SEEN << r) && p->seq == S->iss) {
 		/* it answers a SYN that was not believed here: a simultaneous open all the same */
 		R->nxt = R->max = p->ack;

@@ -96,7 +96,7 @@ static const __u8 sw_fsm[256] = {
 	 * The receiver stays SYN_SENT until it answers; after a simultaneous open
 	 * it is in SYN_RCVD, and the acknowledgment of its SYN is what it waited for.
 	 */
-	SW_ROW(SW_SENDER, SW_EV_SYNACK, SR, SR, SR, SR, SR, F1, F2, CW, CI, LA, TW),
+	SW_ROW(SW_SENDER, SW_EV_SYNACK, CL, SR, SR, SR, SR, F1, F2, CW, CI, LA, TW),
 	SW_ROW(SW_RECEIVER, SW_EV_SYNACK, CL, LI, SS, ES, ES, F1, F2, CW, CI, LA, TW),
 	/*
 	 * ACK of a SYN. A client that sends it has seen the SYN-ACK; a server
