@@ -230,7 +230,11 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 		f->flags |= SW_F_SEQ << r;
 	} else if (!sw_after(p->ack, f->flags & SW_F_SYN_SEEN << r ? R->iss : p->ack - 1) ||
 		   sw_after(p->ack, R->max)) {
-		return sw_ignore(ch, SW_R_SYNACK_IGNORED);
+		if (!p->sender_local || state >= SW_ESTABLISHED)
+			return sw_ignore(ch, SW_R_SYNACK_IGNORED);
+		/* the own stack knows which of several SYNs it has taken */
+		R->nxt = R->max = p->ack;
+		R->iss = p->ack - 1;
 	}
 
 	if (state >= SW_ESTABLISHED && f->flags & SW_F_SIMULTANEOUS) {
@@ -543,6 +547,10 @@ static sw_inline bool sw_rst_acceptable(const struct sw_flow *f, __u32 s, const 
 	    !(f->ctl.state[r] == SW_SYN_SENT && f->flags & SW_F_SYN_SEEN << r))
 		return p->sender_local;
 	if (f->ctl.state[r] == SW_SYN_SENT && f->ctl.state[s] != SW_ESTABLISHED) {
+		/* the own stack: another SYN in its window ended the handshake (tcp_check_req) */
+		if (p->sender_local && f->ctl.state[s] == SW_SYN_RCVD && p->flags & SW_TH_ACK &&
+		    !p->seq)
+			return true;
 		/* SYN-SENT: only an RST whose ACK acknowledges the SYN */
 		if (p->flags & SW_TH_ACK)
 			return sw_after(p->ack, R->iss) && !sw_after(p->ack, R->max) &&
