@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from hop import NO_ANSWER, VANISH
+from hop import DELAY, LATER, NO_ANSWER, VANISH
 from lab import LabTest, Net, eventually, histogram, need
 
 SEEDS = [int(s) for s in os.environ.get("SYNWARD_SOAK_SEED", "1 2 3").split()]
@@ -78,7 +78,14 @@ class Scene:
 
 def reset(s):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end(s)
+
+
+def end(s):
+    """close() that may reset. The kernel can lose an RST that comes while another CPU closes the socket (it finds
+    the one that FIN_WAIT_2 has just left): it arrives before anybody goes on."""
     s.close()
+    time.sleep(DELAY + LATER + 0.01)
 
 
 class Life:
@@ -164,7 +171,6 @@ class Life:
             self.random.choice((a, b)).shutdown(socket.SHUT_WR)
             self.pause()
         reset(a)
-        self.pause()
         b.close()
 
     def unread(self):
@@ -172,8 +178,7 @@ class Life:
         a, b = self.pick(self.open())
         a.sendall(b"x" * 1000)
         time.sleep(0.05)
-        b.close()
-        self.pause()
+        end(b)
         a.close()
 
     def vanish(self):
