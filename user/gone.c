@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <bpf/bpf.h>
 #include <dirent.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gone.h"
@@ -44,6 +47,30 @@ static bool all_links_dead(DIR *dir, const char *at)
 	return some;
 }
 
+static bool has_inode(const char *path, ino_t inode)
+{
+	struct stat st;
+
+	return !stat(path, &st) && st.st_ino == inode;
+}
+
+/*
+ * Is there a network namespace of that number? One that only a file descriptor
+ * holds is not found; but then all its devices are gone as well.
+ */
+static bool lives(ino_t inode)
+{
+	bool found = false;
+	glob_t g = { 0 };
+
+	glob("/run/netns/*", 0, NULL, &g);
+	glob("/proc/[0-9]*/ns/net", GLOB_APPEND, NULL, &g);
+	for (size_t i = 0; i < g.gl_pathc && !found; i++)
+		found = has_inode(g.gl_pathv[i], inode);
+	globfree(&g);
+	return found;
+}
+
 static void sweep_dir(const char *at)
 {
 	DIR *dir = opendir(at);
@@ -51,7 +78,7 @@ static void sweep_dir(const char *at)
 
 	if (!dir)
 		return;
-	if (all_links_dead(dir, at)) {
+	if (all_links_dead(dir, at) && !lives(strtoull(strrchr(at, '/') + 1, NULL, 10))) {
 		rewinddir(dir);
 		while ((entry = readdir(dir)))
 			unlinkat(dirfd(dir), entry->d_name, 0);

@@ -223,7 +223,7 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 		f->ctl.state[r] = SW_SYN_SENT;
 		f->ctl.state[s] = state = SW_LISTEN;
 	} else if (state == SW_CLOSED) {
-		return sw_ignore(ch, SW_R_SYNACK_IGNORED); /* the other end is in TIME_WAIT */
+		return sw_ignore(ch, SW_R_SYNACK_IGNORED); /* an old duplicate */
 	} else if (state == SW_SYN_SENT && !(f->flags & SW_F_SYN_SEEN << r) && p->seq == S->iss) {
 		/* to a SYN that was not believed here: a simultaneous open all the same (row 28) */
 		sw_infer_syn(f, r, p);
@@ -236,8 +236,8 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 		sw_infer_syn(f, r, p);
 		f->flags &= ~(SW_F_FIN_MAYBE << r);
 	} else if (state == SW_SYN_SENT || !sw_after(p->ack, R->iss) || sw_after(p->ack, R->max)) {
-		/* the own stack knows which SYN it answers; the last may be forged (row 5) */
-		if (!p->sender_local || state != SW_LISTEN)
+		/* the own stack knows which of several SYNs it has taken; the last may be forged */
+		if (!p->sender_local || state == SW_SYN_SENT || state >= SW_ESTABLISHED)
 			return sw_ignore(ch, SW_R_SYNACK_IGNORED);
 		sw_infer_syn(f, r, p);
 	}
@@ -556,6 +556,10 @@ static sw_inline bool sw_rst_acceptable(const struct sw_flow *f, __u32 s, const 
 	    !(f->ctl.state[r] == SW_SYN_SENT && f->flags & SW_F_SYN_SEEN << r))
 		return p->sender_local;
 	if (f->ctl.state[r] == SW_SYN_SENT && f->ctl.state[s] != SW_ESTABLISHED) {
+		/* the own stack: another SYN in its window ended the handshake (tcp_check_req) */
+		if (p->sender_local && f->ctl.state[s] == SW_SYN_RCVD && p->flags & SW_TH_ACK &&
+		    !p->seq)
+			return true;
 		/* SYN-SENT: only an RST whose ACK acknowledges the SYN */
 		if (p->flags & SW_TH_ACK)
 			return sw_after(p->ack, R->iss) && !sw_after(p->ack, R->max) &&
