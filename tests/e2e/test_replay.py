@@ -129,18 +129,22 @@ class Replay(unittest.TestCase):
 
     def test_lines(self):
         """One connection, line by line: what changed when, and what became of it."""
-        path = self.scripts()[0]
-        packets, _ = pcap.read(path)
-        one = [x for x in packets if x[1][34:36] == b"\x04\x02" or x[1][36:38] == b"\x04\x02"]
+        path, _ = self.many(60000, 2)
+        port = next(f["client"]["port"] for f in flows(lines(path))
+                    if f["server"]["port"] == 80 and f["client"]["state"] == "TIME_WAIT").to_bytes(2, "big")
+        one = [x for x in pcap.read(path)[0] if x[1][34:38] in (port + b"\0P", b"\0P" + port)]
         docs = lines(pcap.write(self.dir / "one.pcap", one))
         states = [(x["packet"], x["client"]["state"], x["server"]["state"]) for x in docs if "packet" in x]
-        self.assertEqual(states, [(1, "SYN_SENT", "LISTEN"), (2, "SYN_SENT", "SYN_RCVD"),
-                                  (3, "ESTABLISHED", "ESTABLISHED")])
+        self.assertEqual(states, [
+            (1, "SYN_SENT", "LISTEN"), (2, "SYN_SENT", "SYN_RCVD"), (3, "ESTABLISHED", "ESTABLISHED"),
+            (13, "FIN_WAIT_1", "ESTABLISHED"), (14, "FIN_WAIT_2", "CLOSE_WAIT"), (15, "TIME_WAIT", "LAST_ACK"),
+            (16, "TIME_WAIT", "CLOSED")])
         self.assertEqual([x["flow"] for x in flows(docs)], [1])
         flow, summary = flows(docs)[0], docs[-1]["summary"]
-        self.assertEqual((flow["client"]["mss"], flow["client"]["wscale"], flow["opened"]), (1460, 7, "active"))
+        self.assertEqual((flow["first_fin"], flow["client"]["mss"], flow["client"]["wscale"], flow["opened"]),
+                         ("client", 1460, 7, "active"))
         self.assertEqual({k: summary[k] for k in TIMELESS},
-                         {"packets": len(states), "tcp": len(states), "skipped": 0, "malformed": 0, "flows": 1})
+                         {"packets": 16, "tcp": 16, "skipped": 0, "malformed": 0, "flows": 1})
 
     def test_link_layers(self):
         """The same connections, whatever the file is like."""
