@@ -12,6 +12,7 @@
  * virtio) or merged by GRO carries only the sum of its pseudo header
  * (CHECKSUM_PARTIAL), and counts as good.
  */
+#define SW_SUM_WORDS 15 /* of the quick way: the longest header */
 #define SW_SUM_CHUNK 64
 #define SW_SUM_CHUNKS 24 /* 1,536 bytes */
 
@@ -34,6 +35,45 @@ static sw_inline __u32 sw_pseudo(const struct sw_pkt *p)
 		sum += (__u64)p->key.addr[0][i] + p->key.addr[1][i];
 	sum = (sum & 0xffffffff) + (sum >> 32);
 	return (sum & 0xffffffff) + (sum >> 32);
+}
+
+/* Adds whole words where they lie; false when they do not all lie there, or are too many. */
+static sw_inline bool sw_add_words(const void *data, const void *end, __u32 off, __u32 len,
+				   __u64 *sum)
+{
+	const __be32 *at = data + (off & 0x1ff);
+
+	if (len & 3)
+		return false;
+	for (__u32 i = 0; i < SW_SUM_WORDS; i++) {
+		if (i * 4 >= len)
+			return true;
+		if ((const void *)(at + i + 1) > end)
+			return false;
+		*sum += at[i];
+	}
+	return SW_SUM_WORDS * 4 >= len;
+}
+
+/* The quick way, for a segment without data or with little: a fourth of what the helpers take. */
+static sw_inline enum sw_csum sw_verify_short(const void *data, const void *end,
+					      const struct sw_pkt *p)
+{
+	__u32 pseudo = sw_pseudo(p);
+	__u64 ip = 0, sum = pseudo;
+	const struct tcphdr *th = data + (p->l4_off & 0x1ff);
+
+	if (!p->l4_len || p->fragment || (const void *)(th + 1) > end)
+		return SW_CSUM_UNKNOWN;
+	if (p->key.family == SW_AF_INET) {
+		if (!sw_add_words(data, end, p->l3_off, p->l4_off - p->l3_off, &ip))
+			return SW_CSUM_UNKNOWN;
+		if (sw_fold(ip) != 0xffff)
+			return SW_CSUM_BAD;
+	}
+	if (!sw_add_words(data, end, p->l4_off, p->l4_len, &sum))
+		return SW_CSUM_UNKNOWN;
+	return sw_fold(sum) == 0xffff || sw_fold(pseudo) == th->check ? SW_CSUM_GOOD : SW_CSUM_BAD;
 }
 
 static sw_inline long sw_load_bytes(void *ctx, bool xdp, __u32 off, void *to, __u32 len)
@@ -88,7 +128,12 @@ __noinline int sw_verify_xdp(struct xdp_md *ctx)
 	__u32 zero = 0;
 	struct sw_work *w = bpf_map_lookup_elem(&work, &zero);
 
-	return w ? (int)sw_verify(ctx, true, &w->pkt) : SW_CSUM_UNKNOWN;
+	enum sw_csum known;
+
+	if (!w)
+		return SW_CSUM_UNKNOWN;
+	known = sw_verify_short((void *)(long)ctx->data, (void *)(long)ctx->data_end, &w->pkt);
+	return known != SW_CSUM_UNKNOWN ? known : sw_verify(ctx, true, &w->pkt);
 }
 
 __noinline int sw_verify_skb(struct __sk_buff *ctx)
@@ -96,7 +141,12 @@ __noinline int sw_verify_skb(struct __sk_buff *ctx)
 	__u32 zero = 0;
 	struct sw_work *w = bpf_map_lookup_elem(&work, &zero);
 
-	return w ? (int)sw_verify(ctx, false, &w->pkt) : SW_CSUM_UNKNOWN;
+	enum sw_csum known;
+
+	if (!w)
+		return SW_CSUM_UNKNOWN;
+	known = sw_verify_short((void *)(long)ctx->data, (void *)(long)ctx->data_end, &w->pkt);
+	return known != SW_CSUM_UNKNOWN ? known : sw_verify(ctx, false, &w->pkt);
 }
 
 #endif

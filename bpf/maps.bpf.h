@@ -101,6 +101,155 @@ struct {
 	__type(value, struct sw_stats);
 } stats SEC(".maps");
 
+/* How long handshakes took. One entry, per CPU. Writer: programs. Lifetime: until detach. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sw_latency);
+} latency SEC(".maps");
+
+/* Which states endpoints went through. One entry, per CPU. Writer: programs. Lifetime: until detach. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sw_moves);
+} moves SEC(".maps");
+
+/*
+ * The guard of each listener. Key: the listener's index; 0 is the policy of
+ * those without one of their own. Writers: user space (policy), programs.
+ * Lifetime: until detach. Mapped by user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SW_MAX_LISTENERS);
+	__type(key, __u32);
+	__type(value, struct sw_guard);
+} guards SEC(".maps");
+
+/* One entry, struct sw_control. Writer: user space; programs: armed_s, live_s, spent. Mapped by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sw_control);
+} control SEC(".maps");
+
+/* Key of cookies. Writer: attach. Never shown. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sw_secret);
+} secret SEC(".maps");
+
+/*
+ * Allow and deny. Key: prefix. Writer: user space. Memory for an entry is taken
+ * when it is added (a trie cannot be preallocated); full: adding says so.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SW_MAX_LIST);
+	__type(key, struct sw_list_key);
+	__type(value, struct sw_list_entry);
+} lists SEC(".maps");
+
+/*
+ * What the kernel answers on an address. Key: hash of it, and one of SW_SERVED_WAYS.
+ * Writer: programs, see struct sw_served. Mapped by user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SW_SERVED);
+	__type(key, __u32);
+	__type(value, struct sw_served);
+} served SEC(".maps");
+
+/* SYNs by source prefix in this second: second << 32 | count. Key: hash. Colliding ones share. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SW_SOURCES);
+	__type(key, __u32);
+	__type(value, __u64);
+} sources SEC(".maps");
+
+/* The same of answers to SYNs; few enough for a cache, as most floods come from everywhere. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SW_REPLIES);
+	__type(key, __u32);
+	__type(value, __u64);
+} replies SEC(".maps");
+
+/* First SYNs: hash << 32 | time in ms. Key: hash. A newer one takes the place. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SW_FIRSTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} firsts SEC(".maps");
+
+/* Sources with a completed handshake: second << 32 | hash. Key: hash. A newer one takes the place. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SW_KNOWN);
+	__type(key, __u32);
+	__type(value, __u64);
+} known SEC(".maps");
+
+/* The last SW_EPISODES times that a listener was armed. Key: number modulo that. Writer: programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SW_EPISODES);
+	__type(key, __u32);
+	__type(value, struct sw_episode);
+} episodes SEC(".maps");
+
+/* One entry, struct sw_readers. Writers: readers of events, programs. Mapped by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sw_readers);
+} readers SEC(".maps");
+
+/*
+ * Events that wait for their readers: struct sw_record. Key: the reader's place.
+ * Writer: programs. Lifetime of a ring: from its reader's start to its end; that
+ * of a killed one until the next takes its place. Full: counted in lost.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SW_READERS);
+	__type(key, __u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_RINGBUF);
+		__uint(max_entries, 4096); /* of the readers': SW_READER_RING */
+	});
+} events SEC(".maps");
+
+/* A segment's headers, as far as the kernel's helpers for cookies read them. Network byte order. */
+struct sw_headers {
+	__be32 ip[10];
+	__be16 port[2];
+	__be32 tcp[5]; /* from the sequence number on; the last one is a SYN's MSS option */
+};
+
+/* What one CPU may answer yet, whoever asks, see sw_cpu_spent(). Written by that CPU. */
+struct sw_budget {
+	__u64 credit;	 /* answers, times SW_NS_PER_SEC */
+	__u64 credit_ns; /* CLOCK_MONOTONIC: as it was then */
+	__u64 drops;	 /* SYNs dropped for want of it, since then */
+};
+
 /*
  * The packet at hand and what it changed. Per CPU; used within one run of a
  * program, which nothing of ours can interrupt (bottom halves are off). In a
@@ -112,7 +261,29 @@ struct sw_work {
 	struct sw_change change;
 	struct sw_request request; /* sw_import only */
 	struct sw_replay replay;   /* with sw_replaying only */
+	__u64 tick, tick_ns;	   /* a reading of the clock, see sw_now_coarse() */
+	__u64 now;		   /* ns, of this packet; to a tick only while the guard has it */
+	struct sw_hash hash;	   /* of its flow */
+	struct sw_calm calm;
+	struct sw_answer answer;   /* to a SYN */
+	struct sw_headers headers; /* of the packet, for the kernel's cookies */
+	struct sw_cookie cookie;   /* that it brought back, when proved */
+	struct sw_record event;	   /* of it, while there are readers */
+	__u16 target;		   /* the listener it goes to, 0 none */
+	__u16 reason;		   /* the guard's, 0: the mirror's */
+	__u32 proved;
+	__u32 listed;		   /* SW_LISTED_*, of a SYN */
+	__u32 answers;		   /* of this CPU, so far */
+	__u32 attacked;		   /* a listener in mode on to look at once a second, 0 none */
 	__u32 first;		   /* listener on the packet's port, when one was looked for */
+	__u32 served;		   /* index of what the kernel answers where a SYN is ours */
+	struct sw_budget budget[2]; /* of this CPU: live; dry run, which takes nothing of it */
+	struct {
+		__u64 tick;
+		__u32 served, listener; /* indices */
+		__u32 spent;		/* and no answer was left: see sw_drop_at_a_glance() */
+	} judged; /* where the last SYN went that a cookie might answer, live: see sw_again() */
+	__u32 again;		   /* the SYN at hand goes there, in the same tick */
 };
 
 /* Before 6.9 a packet can interrupt a test run: sw_import works in an entry of its own. */

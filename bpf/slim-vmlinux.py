@@ -10,12 +10,12 @@ import re
 import sys
 
 ROOTS = """
-ethhdr iphdr ipv6hdr tcphdr xdp_md __sk_buff bpf_sock bpf_sock_tuple bpf_spin_lock
+ethhdr iphdr ipv6hdr tcphdr xdp_md __sk_buff bpf_sock bpf_sock_tuple bpf_fib_lookup bpf_spin_lock
 bpf_map_type bpf_prog_type xdp_action __u8 __u16 __u32 __u64 __s8 __s16 __s32 __s64
 __be16 __be32 __be64 __le16 __le32 __sum16 __wsum u8 u16 u32 u64 s32 bool
 """.split()
 # Anonymous enums that hold these constants.
-CONSTANTS = "BPF_ANY BPF_F_MMAPABLE BPF_F_CURRENT_NETNS BPF_F_INDEX_MASK false".split()
+CONSTANTS = "BPF_ANY BPF_F_MMAPABLE BPF_F_CURRENT_NETNS BPF_F_INDEX_MASK BPF_RB_NO_WAKEUP BPF_FIB_LOOKUP_DIRECT BPF_FIB_LKUP_RET_NOT_FWDED false".split()
 
 
 def definitions(text):

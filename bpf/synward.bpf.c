@@ -1,23 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Entry points. Each parses, observes and passes: no packet is changed.
+ * Entry points. Each parses, asks the guard (on ingress), observes, and passes
+ * what the guard does not take.
  */
-#include "flow.bpf.h"
+#include "admit.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 /* tc: the next program, or what the stack would do (TCX_NEXT, TC_ACT_UNSPEC). */
 #define SW_NEXT (-1)
+#define SW_SHOT 2 /* TC_ACT_SHOT */
 
 /* Longest run of headers that is parsed; more than this lies in the linear part already. */
 #define SW_PULL 192
 
-/* A driver may leave headers in page fragments: bring them where they can be read. */
-static sw_inline void sw_pull(struct __sk_buff *skb)
+/* Is all that is parsed of a plain packet where it can be read? l3: where its IP header starts. */
+static sw_inline bool sw_headers_here(const void *data, const void *end, __u32 l3)
 {
-	__u32 linear = skb->data_end - skb->data;
+	const __u8 *ip = data + l3, *th;
+	const __be16 *type = data + 2 * 6;
 
-	if (sw_unlikely(linear < SW_PULL && linear < skb->len))
+	if ((const void *)(ip + sizeof(struct iphdr)) > end)
+		return false;
+	if (l3 && *type != sw_htons(SW_ETH_P_IP) && *type != sw_htons(SW_ETH_P_IPV6))
+		return false;
+	if (ip[0] >> 4 == 4) {
+		if (ip[9] != SW_IPPROTO_TCP)
+			return true;
+		th = ip + (ip[0] & 0xf) * 4;
+	} else {
+		if (ip[0] >> 4 != 6 || ip[6] != SW_IPPROTO_TCP)
+			return false;
+		th = ip + sizeof(struct ipv6hdr);
+	}
+	return (const void *)(th + sizeof(struct tcphdr)) <= end &&
+	       (const void *)(th + (th[12] >> 4) * 4) <= end;
+}
+
+/*
+ * A driver may leave headers in page fragments: bring them where they can be
+ * read. Only then: what of the payload comes with them keeps TCP from merging
+ * what it receives (skb_try_coalesce), and halves the speed of a stream.
+ */
+static sw_inline void sw_pull(struct __sk_buff *skb, __u32 l3)
+{
+	const void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (data + SW_PULL > end && (__u64)(end - data) < skb->len &&
+	    sw_unlikely(!sw_headers_here(data, end, l3)))
 		bpf_skb_pull_data(skb, skb->len < SW_PULL ? skb->len : SW_PULL);
 }
 
@@ -41,6 +71,10 @@ int sw_xdp(struct xdp_md *ctx)
 
 	if (!w)
 		return XDP_PASS;
+	if (sw_unlikely(w->judged.spent) && sw_drop_at_a_glance(ctx, len)) {
+		sw_count(SW_R_BUDGET);
+		return XDP_DROP;
+	}
 	if (sw_replaying) {
 		if (!sw_replay_head(ctx, w)) {
 			sw_count(SW_R_INTERNAL);
@@ -51,10 +85,15 @@ int sw_xdp(struct xdp_md *ctx)
 	reason = sw_parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, len,
 				&w->pkt);
 	if (reason != SW_R_OBSERVED)
-		sw_count(reason);
-	else
-		sw_segment(ctx, true, false, w);
-	return XDP_PASS;
+		return sw_no_segment(ctx, true, false, w, reason) == SW_V_DROP ? XDP_DROP : XDP_PASS;
+	switch (sw_segment(ctx, true, false, w)) {
+	case SW_V_DROP:
+		return XDP_DROP;
+	case SW_V_TX:
+		return XDP_TX;
+	default:
+		return XDP_PASS;
+	}
 }
 
 static sw_inline int sw_tc(struct __sk_buff *skb, bool egress, __u8 sender_local)
@@ -64,7 +103,7 @@ static sw_inline int sw_tc(struct __sk_buff *skb, bool egress, __u8 sender_local
 
 	if (!w)
 		return SW_NEXT;
-	sw_pull(skb);
+	sw_pull(skb, sw_device_raw ? 0 : SW_ETH_HLEN);
 	if (sw_device_raw)
 		reason = sw_parse_raw((void *)(long)skb->data, (void *)(long)skb->data_end,
 				      skb->len, &w->pkt);
@@ -72,10 +111,8 @@ static sw_inline int sw_tc(struct __sk_buff *skb, bool egress, __u8 sender_local
 		reason = sw_parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end,
 					skb->len, &w->pkt);
 	if (reason != SW_R_OBSERVED)
-		sw_count(reason);
-	else
-		sw_segment(skb, false, egress, w);
-	return SW_NEXT;
+		return sw_no_segment(skb, false, egress, w, reason) == SW_V_DROP ? SW_SHOT : SW_NEXT;
+	return sw_segment(skb, false, egress, w) == SW_V_DROP ? SW_SHOT : SW_NEXT;
 }
 
 SEC("tc")
@@ -94,6 +131,47 @@ int sw_egress(struct __sk_buff *skb)
 		return SW_NEXT;
 	}
 	return sw_tc(skb, true, !in);
+}
+
+/*
+ * A packet that generic XDP let pass may be a copy whose mac_len is 0
+ * (skb_pp_cow_data does not copy it, 6.9 to 6.18): tcx then shows it from the IP
+ * header on. It is a frame if it begins with our address.
+ */
+static sw_inline int sw_parse_passed(struct __sk_buff *skb, struct sw_pkt *p)
+{
+	const void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (data + 6 > end)
+		return SW_R_TRUNCATED;
+	return sw_is_our_mac(data) ? sw_parse_frame(data, end, skb->len, p) :
+				     sw_parse_raw(data, end, skb->len, p);
+}
+
+/*
+ * tc ingress, behind sw_xdp: gives the kernel the connections whose cookies came
+ * back. Nothing to do while none is waiting.
+ */
+SEC("tc")
+int sw_admit(struct __sk_buff *skb)
+{
+	struct sw_control *control = sw_control_of();
+	__u32 which = SW_WORK_PACKET;
+	struct sw_work *w = bpf_map_lookup_elem(&work, &which);
+
+	if (!control || !w ||
+	    sw_since(sw_now_coarse(w) / SW_NS_PER_SEC, control->armed_s) > SW_CAME_BACK_S)
+		return SW_NEXT;
+	w = sw_begin(SW_WORK_PACKET, skb->ifindex << 1, 0);
+	if (!w)
+		return SW_NEXT;
+	sw_pull(skb, SW_ETH_HLEN);
+	if (sw_parse_passed(skb, &w->pkt) != SW_R_OBSERVED)
+		return SW_NEXT;
+	if (!sw_hand_over(skb, w))
+		return SW_NEXT;
+	sw_recount(SW_R_OBSERVED, SW_R_NOT_ADMITTED);
+	return SW_SHOT;
 }
 
 /* The index of a listener that user space found, new or known. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """What synward is for, in half a minute: two private namespaces, nginx in one and clients in the
-other, and the state histogram of both ends while connections open, close, fail and pile up.
+other, and the state histogram of both ends while connections open, close, fail and pile up; then a
+flood, the guard that arms itself, clients that notice nothing, and the all-clear.
 
 Live on a terminal; elsewhere a snapshot per step. It checks what it shows: exit 1 when the mirror
 does not say what was made to happen."""
@@ -14,36 +15,44 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "e2e"))
+import guard  # noqa: E402
 import lab as e2e  # noqa: E402
 import wire  # noqa: E402
 
 LIVE = sys.stdout.isatty()
 BOLD, PLAIN = ("\033[1m", "\033[0m") if LIVE and not os.environ.get("NO_COLOR") else ("", "")
-HALF_OPEN, OPEN, HALF_CLOSED, REFUSED, TRANSFERS = 300, 40, 12, 10, 200
+HALF_OPEN, OPEN, HALF_CLOSED, REFUSED, TRANSFERS = 200, 40, 12, 10, 200
+RATE, VISITORS, HOLD = 20000, 100, 4
 
 
 class Demo:
     def __init__(self, lab):
         self.lab, self.step, self.seen, self.socks = lab, 0, [], []
 
-    def draw(self, title):
-        view = subprocess.run([e2e.SYNWARD, "states", "--netns", self.lab.s.path], text=True,
-                              stdout=subprocess.PIPE, check=True).stdout
+    def draw(self, title, *views):
+        """A title and what commands say, of `listeners` the one that all is about."""
+        view = ""
+        for name in views or ("states",):
+            said = subprocess.run([e2e.SYNWARD, name, "--netns", self.lab.s.path], text=True,
+                                  stdout=subprocess.PIPE, check=True).stdout
+            if name == "listeners":
+                said = "".join(line for line in said.splitlines(True) if not line.startswith("[::]"))
+            view += said + "\n"
         if LIVE:
             view = view.replace("\n", "\033[K\n")
             print(f"\033[H{BOLD}{self.step}. {title}{PLAIN}\033[K\n\n{view}\033[J", end="", flush=True)
         else:
             print(f"== {self.step}. {title}\n\n{view}", flush=True)
 
-    def show(self, title, check, seconds=2.0):
-        """Shows the histogram until check(states document) has nothing to complain about, and a moment longer."""
+    def show(self, title, check, *views, seconds=2.0):
+        """Shows the views until check(states document) has nothing to complain about, and a moment longer."""
         self.step += 1
-        end = time.monotonic() + 8
+        end = time.monotonic() + 20
         while True:
             doc = self.lab.synward("states")
             wrong = [f"{what}: {got}, not {want}" for what, got, want in check(doc) if got != want]
             if LIVE:
-                self.draw(title)
+                self.draw(title, *views)
             if not wrong:
                 break
             if time.monotonic() > end:
@@ -52,10 +61,10 @@ class Demo:
         if LIVE:
             until = time.monotonic() + seconds
             while time.monotonic() < until:
-                self.draw(title)
+                self.draw(title, *views)
                 time.sleep(0.2)
         else:
-            self.draw(title)
+            self.draw(title, *views)
 
     def in_kernel(self, side):
         """TIME_WAIT sockets of one namespace's kernel: the truth."""
@@ -123,11 +132,38 @@ class Demo:
         proven = {k: v for k, v in mirror.items() if v[1] != "SYN_RCVD"}
         known = {k: v for k, v in kernel.items() if v[1] != "SYN_RCVD"}
         assert proven == known, f"mirror and kernel differ: {set(proven.items()) ^ set(known.items())}"
+        kept_off = self.flood()
         reasons = lab.synward("status")["reasons"]
         lab.synward("detach", "--all")
         print(f"\n{BOLD}seen{PLAIN}: {OPEN + TRANSFERS} handshakes completed, {HALF_CLOSED} half-closed, "
               f"{REFUSED} refused, {HALF_OPEN} half-open; {reasons['observed']} segments; every "
-              "connection in the state that both kernels say.")
+              f"connection in the state that both kernels say. {kept_off} SYNs of a flood kept off, "
+              f"{VISITORS} clients served meanwhile.")
+
+    def flood(self):
+        """A SYN flood, and what the guard makes of it; how many SYNs it kept off."""
+        lab = self.lab
+
+        def entry(*fields):
+            found = lab.listener(80, "0.0.0.0")
+            return [found["guard"]["armed"], *(found[f] for f in fields)]
+        lab.synward("guard", "auto", "--live", "--hold", HOLD)
+        flood = guard.Flood(lab, e2e.S4, 80, rate=RATE)
+        self.show(f"a flood, {RATE:,} spoofed SYNs a second: the guard arms itself and answers with cookies",
+                  lambda s: [("armed", entry()[0], True), ("kept off", entry("kept_off")[1] > RATE, True)],
+                  "listeners", seconds=1)
+        before = lab.listener(80, "0.0.0.0")
+        out = lab.c.run("curl", "-s", "-H", "Connection: close", *[f"http://{e2e.S4}/"] * VISITORS)
+        assert out.count("synward") == VISITORS, f"{out.count('synward')} of {VISITORS} clients served"
+        self.show(f"meanwhile {VISITORS} clients ask nginx: each gets its answer, with all its TCP options",
+                  lambda s: [("completed", entry("completed")[1] - before["completed"], VISITORS)], "listeners")
+        sent = flood.end()["sent"]
+        self.show("the flood is over: all clear", lambda s: [("armed", entry()[0], False)], "listeners", "attacks")
+        attacks = lab.synward("attacks")
+        assert len(attacks) == 1, attacks
+        attack = attacks[0]
+        assert attack["kind"] == "attack" and attack["kept_off"] >= sent - 512, attack
+        return attack["kept_off"]
 
 
 def main():

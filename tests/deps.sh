@@ -2,14 +2,26 @@
 # SPDX-License-Identifier: GPL-2.0
 # The Debian or Ubuntu packages that building and testing need: names the missing
 # ones, asks on a terminal, and installs them without asking where there is none.
+# With --large those that a few tests need and that are large, as far as they can be
+# had: a browser for the page, and Prometheus. Without them these tests are skipped.
+# With "bench" also what the benchmark compares with.
 set -eu
 
-build="clang llvm make gcc libc6-dev pkg-config libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjson-c-dev libpcap-dev"
-check="libcmocka-dev python3 iproute2 nftables ethtool nginx-light wrk curl util-linux libclang-rt-dev"
+build="clang llvm make gcc libc6-dev pkg-config libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjson-c-dev libpcap-dev
+       libncurses-dev libconfuse-dev libmicrohttpd-dev"
+check="libcmocka-dev python3 iproute2 nftables ethtool nginx-light wrk curl tmux procps util-linux libclang-rt-dev"
+[ "${1:-}" = bench ] && check="$check xdp-tools iperf3 gnuplot-nox"
 have() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
 
 missing=
-if command -v dpkg-query >/dev/null; then
+if [ "${1:-}" = --large ]; then
+    command -v apt-get >/dev/null || { echo "make deps: not Debian or Ubuntu: without Chromium and Prometheus some tests are skipped" >&2; exit 1; }
+    command -v prometheus >/dev/null || missing="$missing prometheus"
+    # in Ubuntu "chromium" is a snap
+    if ! command -v chromium-headless-shell >/dev/null && ! command -v chromium >/dev/null; then
+        grep -qs '^ID=debian' /etc/os-release && missing="$missing chromium-headless-shell"
+    fi
+elif command -v dpkg-query >/dev/null; then
     for p in $build $check; do
         case $p in
         nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] && continue ;;
@@ -56,8 +68,18 @@ if [ ! -e $policy ]; then
     chmod 755 $policy
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -q
+apt="apt-get -q -o Acquire::Retries=5 -o DPkg::Lock::Timeout=300"
+for left in 2 1 0; do # another apt may have its lists locked, as after boot
+    $apt update && break
+    [ $left = 0 ] && exit 1
+    sleep 10
+done
 apt-cache show libclang-rt-dev >/dev/null 2>&1 ||
     missing=$(echo "$missing" | sed 's/ libclang-rt-dev//') # its test is skipped
+for p in $missing; do
+    case $p in chromium-headless-shell) # younger than the release
+        apt-cache show $p >/dev/null 2>&1 || missing=$(echo "$missing" | sed 's/ chromium-headless-shell/ chromium/') ;;
+    esac
+done
 # shellcheck disable=SC2086 # a list
-apt-get install -qy --no-install-recommends $missing
+$apt install -y --no-install-recommends $missing

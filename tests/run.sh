@@ -23,11 +23,11 @@ count() {
     fi
 }
 
-# A test binary: exit 0 passed, 77 skipped, else failed; its output only when something is
+# A test binary, with its arguments: exit 0 passed, 77 skipped, else failed; its output only when something is
 # wrong. Counts the tests in it, as cmocka or its own "ok" lines tell.
 binary() {
     name=${1#build/} name=${name#tests/}
-    "$1" >"$log" 2>&1
+    "$@" >"$log" 2>&1
     status=$?
     tests=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log")
     [ -n "$tests" ] || tests=$(grep -c '^ok ' "$log")
@@ -38,16 +38,17 @@ binary() {
     esac
 }
 
-for t in test_parse test_table test_core test_hostile; do
+for t in test_parse test_table test_core test_flags test_forged test_frames test_cookie test_trend test_arrows; do
     binary "build/tests/$t"
     binary "build/tests/plain/$t"
 done
-for t in vectors progrun races full; do
+for t in vectors progrun races full cookies weak; do
     binary "build/tests/$t"
 done
+binary build/tests/instructions tests/bench/instructions
 binary tests/fuzz/run.sh
 if [ "$(id -u)" = 0 ]; then
-    python3 tests/e2e/run.py -j 2 "$@" 2>&1 | tee "$log"
+    python3 tests/e2e/run.py -j 2 --again 3 "$@" 2>&1 | tee "$log"
     count
 else
     skipped=$((skipped + 1))

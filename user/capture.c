@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <pcap/pcap.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,15 @@
 #include "fail.h"
 
 #define READ_SIZE (1 << 20)
+#define LIVE_SNAP 256	/* headers, and some more */
+#define LIVE_WAIT_MS 200
 #define NS_PER_SEC 1000000000ull
 
 struct capture {
 	pcap_t *pcap;
 	const char *path;
 	int link; /* DLT_* */
+	bool live;
 	uint64_t frames;
 	off_t size;	 /* of the file, 0 when it is no regular one */
 	uint8_t *buf;	 /* a frame with its new header */
@@ -119,6 +123,53 @@ fail:
 	return NULL;
 }
 
+struct capture *capture_live(const char *dev, const char *filter)
+{
+	struct capture *c = calloc(1, sizeof(*c));
+	char why[PCAP_ERRBUF_SIZE] = "";
+	struct bpf_program code;
+	int status;
+
+	if (!c) {
+		sw_err("no memory");
+		return NULL;
+	}
+	c->path = dev ? dev : "any";
+	c->live = true;
+	c->pcap = pcap_create(c->path, why);
+	if (!c->pcap) {
+		sw_err("cannot capture on %s: %s", c->path, why);
+		goto fail;
+	}
+	pcap_set_snaplen(c->pcap, LIVE_SNAP);
+	pcap_set_immediate_mode(c->pcap, 1);
+	pcap_set_tstamp_precision(c->pcap, PCAP_TSTAMP_PRECISION_NANO);
+	status = pcap_activate(c->pcap);
+	if (status < 0) {
+		sw_err("cannot capture on %s: %s; %s", c->path, pcap_statustostr(status),
+		       status == PCAP_ERROR_PERM_DENIED ? "run as root" : "see `ip link`");
+		goto fail;
+	}
+	if (!dev)
+		pcap_set_datalink(c->pcap, DLT_LINUX_SLL2); /* tells the device of each frame */
+	c->link = pcap_datalink(c->pcap);
+	if (!supported(c->link)) {
+		sw_err("%s has link layer %s, which is not supported", c->path,
+		       pcap_datalink_val_to_name(c->link) ?: "of an unknown number");
+		goto fail;
+	}
+	if (!pcap_compile(c->pcap, &code, filter, 1, PCAP_NETMASK_UNKNOWN)) {
+		status = pcap_setfilter(c->pcap, &code) || pcap_setnonblock(c->pcap, 1, why);
+		pcap_freecode(&code);
+		if (!status)
+			return c;
+	}
+	sw_err("cannot filter by '%s': %s", filter, pcap_geterr(c->pcap));
+fail:
+	capture_close(c);
+	return NULL;
+}
+
 /* The frame with an Ethernet header in place of its own. -1 with sw_err(). */
 static int with_ethernet(struct capture *c, struct capture_frame *f)
 {
@@ -143,16 +194,32 @@ static int with_ethernet(struct capture *c, struct capture_frame *f)
 	return 0;
 }
 
+/* pcap_next_ex(); live it waits, but not for ever (libpcap's own timeout is none in immediate mode). */
+static int next(struct capture *c, struct pcap_pkthdr **h, const uint8_t **data)
+{
+	struct pollfd fd = { .events = POLLIN };
+	int got = pcap_next_ex(c->pcap, h, data);
+
+	if (got || !c->live)
+		return got;
+	fd.fd = pcap_get_selectable_fd(c->pcap);
+	return poll(&fd, 1, LIVE_WAIT_MS) > 0 ? pcap_next_ex(c->pcap, h, data) : 0;
+}
+
 int capture_next(struct capture *c, struct capture_frame *f)
 {
 	struct pcap_pkthdr *h;
 
-	switch (pcap_next_ex(c->pcap, &h, &f->data)) {
+	switch (next(c, &h, &f->data)) {
 	case 1:
 		break;
+	case 0:
+		return 0;
 	case PCAP_ERROR_BREAK: /* the end of the file */
 		return c->frames ? 0 : sw_err("%s holds no packets", c->path);
 	default:
+		if (c->live)
+			return sw_err("the capture on %s ended: %s", c->path, pcap_geterr(c->pcap));
 		return sw_err("%s is damaged after packet %llu: %s", c->path,
 			      (unsigned long long)c->frames, pcap_geterr(c->pcap));
 	}
@@ -162,6 +229,9 @@ int capture_next(struct capture *c, struct capture_frame *f)
 		f->time_ns = 1;
 	f->len = h->caplen;
 	f->wire_len = h->len < h->caplen ? h->caplen : h->len;
+	f->ifindex = c->link == DLT_LINUX_SLL2 && f->len >= 8 ?
+			     (uint32_t)get16(f->data + 4) << 16 | get16(f->data + 6) :
+			     0;
 	return c->link == DLT_EN10MB || !with_ethernet(c, f) ? 1 : -1;
 }
 

@@ -19,12 +19,22 @@ struct capture_frame {
 	const uint8_t *data; /* until the next one is read */
 	size_t len;	  /* bytes that are here */
 	size_t wire_len;  /* bytes that there were */
+	uint32_t ifindex; /* of a cooked (2) capture, as on all devices; else 0 */
 };
 
 /* path "-" is standard input. NULL with sw_err(): not there, no capture, an unsupported link layer. */
 struct capture *capture_open(const char *path);
 
-/* 1: *f is the next frame; 0: the end; -1 with sw_err(): damaged from here on. */
+/*
+ * What passes by now, on dev or (NULL) on all devices, and matches a pcap-filter(7).
+ * NULL with sw_err().
+ */
+struct capture *capture_live(const char *dev, const char *filter);
+
+/*
+ * 1: *f is the next frame; 0: the end, or nothing for a fifth of a second (live);
+ * -1 with sw_err(): damaged from here on.
+ */
 int capture_next(struct capture *c, struct capture_frame *f);
 
 /* How much of the file has been read, 0 to 1; below 0 when that cannot be told. */

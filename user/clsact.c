@@ -50,10 +50,13 @@ bool clsact_present(int ifindex)
 	return present(ifindex, BPF_TC_INGRESS) || present(ifindex, BPF_TC_EGRESS);
 }
 
+/* Filters; one without a handle only says that there are some of its kind. */
 static int count_filter(const struct nlmsghdr *nlh, void *arg)
 {
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+
 	if (nlh->nlmsg_type == RTM_NEWTFILTER)
-		++*(int *)arg;
+		*(int *)arg += !!tc->tcm_handle;
 	return MNL_CB_OK;
 }
 
@@ -84,6 +87,14 @@ static int filters(int ifindex, uint32_t parent)
 			break;
 	mnl_socket_close(nl);
 	return n;
+}
+
+int clsact_filters(int ifindex)
+{
+	int n = filters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)) +
+		filters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS));
+
+	return n - present(ifindex, BPF_TC_INGRESS) - present(ifindex, BPF_TC_EGRESS);
 }
 
 void clsact_detach(int ifindex, bool qdisc_ours)

@@ -16,6 +16,9 @@ int clsact_attach(int ifindex, bool egress, int prog_fd, bool replace, bool *qdi
 /* Remove synward's filter, and the qdisc if it is ours and nothing else is on it. */
 void clsact_detach(int ifindex, bool qdisc_ours);
 
+/* How many tc filters of others it carries on clsact, on both sides. */
+int clsact_filters(int ifindex);
+
 /* Does this device carry a filter of synward? */
 bool clsact_present(int ifindex);
 

@@ -3,16 +3,29 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attach.h"
 #include "commands.h"
 #include "fail.h"
-#include "gone.h"
-#include "import.h"
-#include "loader.h"
+#include "listeners.h"
 #include "out.h"
 #include "pin.h"
 #include "view.h"
 
-enum { HOOK = OPT_FIRST_OWN, XDP_MODE, REPLACE, MAX_FLOWS, MAX_HALF_OPEN, SYN_TIMEOUT, MSL, GUARD };
+enum {
+	HOOK = OPT_FIRST_OWN,
+	XDP_MODE,
+	REPLACE,
+	MAX_FLOWS,
+	MAX_HALF_OPEN,
+	SYN_TIMEOUT,
+	MSL,
+	GUARD,
+	DRY_RUN,
+	LIVE,
+	METHOD,
+	BACKEND,
+	SECRET,
+};
 
 static const struct option options[] = {
 	{ "hook", required_argument, 0, HOOK },
@@ -23,6 +36,11 @@ static const struct option options[] = {
 	{ "syn-timeout", required_argument, 0, SYN_TIMEOUT },
 	{ "msl", required_argument, 0, MSL },
 	{ "guard", required_argument, 0, GUARD },
+	{ "dry-run", no_argument, 0, DRY_RUN },
+	{ "live", no_argument, 0, LIVE },
+	{ "method", required_argument, 0, METHOD },
+	{ "cookie-backend", required_argument, 0, BACKEND },
+	{ "secret", required_argument, 0, SECRET },
 	COMMON_OPTIONS,
 };
 
@@ -31,14 +49,14 @@ static struct attach_options opts = {
 	.max_half_open = SW_MAX_HALF_OPEN_DEFAULT,
 	.syn_timeout_s = SW_SYN_TIMEOUT_DEFAULT,
 	.msl_s = SW_MSL_DEFAULT,
+	.policy = { .mode = SW_MODE_AUTO, .dry_run = 1, .hold_s = SW_HOLD_DEFAULT },
 };
+
+static struct sw_secret secret;
 
 /* EXIT_DONE, or the status to end with. */
 static int parse(int argc, char **argv)
 {
-	static const char *const hooks[] = { "auto", "xdp", "tc", NULL };
-	static const char *const modes[] = { "auto", "native", "generic", NULL };
-	static const char *const guards[] = { "off", NULL };
 	const struct {
 		const char *name;
 		uint32_t *value, min, max;
@@ -52,25 +70,55 @@ static int parse(int argc, char **argv)
 		[MSL - MAX_FLOWS] = { "--msl", &opts.msl_s, SW_MSL_MIN, SW_MSL_MAX },
 	};
 	uint64_t number;
-	int c, word;
+	int c, word, flag = 0;
 
 	while ((c = opts_next(&cmd_attach, argc, argv, options)) >= 0) {
 		switch (c) {
 		case HOOK:
-			word = opts_word("--hook", optarg, hooks);
+			word = opts_word("--hook", optarg, attach_hook_words);
 			if (word < 0)
 				return EXIT_USAGE;
 			opts.hook = word;
 			break;
 		case XDP_MODE:
-			word = opts_word("--xdp-mode", optarg, modes);
+			word = opts_word("--xdp-mode", optarg, attach_mode_words);
 			if (word < 0)
 				return EXIT_USAGE;
 			opts.xdp_mode = word;
 			break;
 		case GUARD:
-			if (opts_word("--guard (this version observes only)", optarg, guards) < 0)
+			word = opts_word("--guard", optarg, guard_modes);
+			if (word < 0)
 				return EXIT_USAGE;
+			opts.policy.mode = word;
+			opts.policy_given = true;
+			break;
+		case DRY_RUN:
+		case LIVE:
+			if (flag && flag != c)
+				return opts_bad(&cmd_attach, "--dry-run and --live");
+			flag = c;
+			opts.policy.dry_run = c == DRY_RUN;
+			opts.policy_given = true;
+			break;
+		case METHOD:
+			word = opts_word("--method", optarg, guard_methods);
+			if (word < 0)
+				return EXIT_USAGE;
+			opts.policy.method = word;
+			opts.policy_given = true;
+			break;
+		case BACKEND:
+			word = opts_word("--cookie-backend", optarg, attach_backend_words);
+			if (word < 0)
+				return EXIT_USAGE;
+			opts.backend = word;
+			opts.backend_given = true;
+			break;
+		case SECRET:
+			if (guard_read_secret(optarg, &secret))
+				return EXIT_FAILED;
+			opts.secret = &secret;
 			break;
 		case REPLACE:
 			opts.replace = true;
@@ -91,27 +139,28 @@ static int parse(int argc, char **argv)
 	return EXIT_DONE;
 }
 
-/* All names are looked at before anything is done. */
-static int check_devices(const struct dev_list *all, int n, char **names)
+/* What the guard was set to, into the answer; a warning when it cannot do it. */
+static int tell_guard(json_object *doc)
 {
-	for (int i = 0; i < n; i++) {
-		const struct dev *a = dev_by_name(all, names[i]), *b;
-		const char *why;
+	struct listener_list list;
+	struct guard g;
+	struct store s;
+	int ret = -1;
 
-		if (!a)
-			return sw_err("no device '%s' in this network namespace; see: ip link",
-				      names[i]);
-		for (int k = 0; k < i; k++) {
-			b = dev_by_name(all, names[k]);
-			if (a == b)
-				return sw_err("%s is named twice", a->name);
-			if (dev_overlap(all, a, b, &why))
-				return sw_err("%s and %s would count every packet twice: %s; attach "
-					      "one of them",
-					      a->name, b->name, why);
+	if (store_open(&s))
+		return -1;
+	if (!guard_open(&g)) {
+		ret = listeners_get(&s, &list);
+		if (!ret) {
+			listeners_warn(&s, &g, &list, NULL);
+			listeners_free(&list);
 		}
+		json_object_object_add(doc, "guard", view_guard_all(&g, &s, snapshot_now()));
+		json_object_object_add(doc, "cookie", json_object_new_string(backend_name(s.meta.backend)));
+		guard_close(&g);
 	}
-	return 0;
+	store_close(&s);
+	return ret;
 }
 
 static void print(json_object *doc)
@@ -127,43 +176,25 @@ static void print(json_object *doc)
 	}
 	printf("imported %" PRId64 " listeners and %" PRId64 " connections\n",
 	       out_int(doc, "imported.listeners"), out_int(doc, "imported.flows"));
+	printf("guard: %s%s, method %s\n", out_str(doc, "guard.mode"),
+	       json_object_get_boolean(out_at(doc, "guard.dry_run")) ? ", dry run" : "",
+	       out_str(doc, "guard.method"));
 }
 
-static void undo(const struct dev_list *all, int n, char **names,
-		 const struct attach_result *results)
+/* What was done; -1 with sw_err(). */
+static int describe(const struct dev_list *all, int n, char **names, const struct attached *done,
+		    json_object *doc)
 {
-	while (n-- > 0)
-		if (!results[n].replaced)
-			loader_detach(dev_by_name(all, names[n])->ifindex, &results[n].dev);
-}
-
-/* Attach all, then import. A failure undoes everything; -1 with sw_err(). */
-static int attach(const struct dev_list *all, int n, char **names, json_object *doc)
-{
-	struct attach_result results[SW_MAX_DEVICES];
 	json_object *devices = json_object_new_array(), *imported = json_object_new_object();
-	uint32_t listeners = 0;
-	int flows;
 
+	for (int i = 0; i < n; i++)
+		json_object_array_add(devices, view_device(&done->result[i].dev,
+							   dev_by_name(all, names[i])->ifindex));
 	json_object_object_add(doc, "attached", devices);
 	json_object_object_add(doc, "imported", imported);
-	for (int i = 0; i < n; i++) {
-		const struct dev *dev = dev_by_name(all, names[i]);
-
-		if (loader_attach(all, dev, &opts, &results[i])) {
-			undo(all, i, names, results);
-			return -1;
-		}
-		json_object_array_add(devices, view_device(&results[i].dev, dev->ifindex));
-	}
-	flows = import_sockets(&listeners);
-	if (flows < 0) {
-		undo(all, n, names, results);
-		return -1;
-	}
-	json_object_object_add(imported, "listeners", json_object_new_int64(listeners));
-	json_object_object_add(imported, "flows", json_object_new_int64(flows));
-	return 0;
+	json_object_object_add(imported, "listeners", json_object_new_int64(done->listeners));
+	json_object_object_add(imported, "flows", json_object_new_int64(done->flows));
+	return tell_guard(doc);
 }
 
 static int run(int argc, char **argv)
@@ -171,30 +202,28 @@ static int run(int argc, char **argv)
 	json_object *doc;
 	struct dev_list all = { 0 };
 	int status = parse(argc, argv), lock, n;
-	uint32_t ifindex[SW_MAX_DEVICES];
-	struct sw_device left[SW_MAX_DEVICES];
+	struct attached done;
 
 	if (status)
 		return status < 0 ? EXIT_DONE : status;
 	n = argc - optind;
 	if (n > SW_MAX_DEVICES)
 		return sw_err("at most %d devices", SW_MAX_DEVICES), EXIT_USAGE;
-	if (dev_list_get(&all) || check_devices(&all, n, argv + optind) || pin_mount())
+	if (dev_list_get(&all) || attach_check(&all, n, argv + optind) || pin_mount())
 		return EXIT_FAILED;
 	lock = pin_lock(true);
 	if (lock < 0)
 		return EXIT_FAILED;
-	gone_sweep();
-	if (!loader_devices(ifindex, left))
-		loader_detach_all(&all); /* what a killed attach may have left */
 	doc = json_object_new_object();
-	if (attach(&all, n, argv + optind, doc)) {
-		status = EXIT_FAILED;
-		if (!loader_devices(ifindex, left))
-			pin_remove("");
+	status = EXIT_FAILED;
+	if (attach_devices(&all, n, argv + optind, &opts, &done)) {
+		json_object_put(doc);
+	} else if (describe(&all, n, argv + optind, &done, doc)) {
+		attach_undo(&all, n, argv + optind, &done);
 		json_object_put(doc);
 	} else {
 		out_doc(doc, print);
+		status = EXIT_DONE;
 	}
 	pin_unlock(lock);
 	dev_list_free(&all);
@@ -214,10 +243,20 @@ const struct command cmd_attach = {
 		"      --max-half-open N    handshakes to hold (default 65536)\n"
 		"      --syn-timeout SEC    a half-open handshake ends after it (default 63)\n"
 		"      --msl SEC            TIME_WAIT lasts two of them (default 30)\n"
-		"      --guard off          this version observes only\n"
+		"      --guard off|auto|on  keep SYN floods off: never, when one comes (default), always\n"
+		"      --dry-run            the guard decides and counts, and touches nothing (default)\n"
+		"      --live               for real\n"
+		"      --method cookie|first-syn|drop\n"
+		"                           how (default cookie); see synward guard --help\n"
+		"      --cookie-backend auto|assign|helper|none\n"
+		"                           assign: own cookies, by bpf_sk_assign_tcp_reqsk (6.9); helper:\n"
+		"                           the kernel's, with sysctls that are asked for; none: no cookies,\n"
+		"                           first-syn instead; default auto: as kernel and sysctls allow\n"
+		"      --secret FILE        of cookies: 32 hexadecimal digits, so that hosts that share them\n"
+		"                           take each other's; default random\n"
 		"\n"
 		"Devices of one network namespace share one mirror. Memory: 288 bytes per flow, fixed at\n"
-		"the first attach. Example:\n"
+		"the first attach; so are the guard's options, see synward guard for later. Example:\n"
 		"      synward attach eth0 && synward states --watch\n\n",
 	.run = run,
 };

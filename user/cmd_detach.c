@@ -2,10 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attach.h"
 #include "commands.h"
-#include "fail.h"
 #include "gone.h"
-#include "loader.h"
 #include "out.h"
 #include "pin.h"
 
@@ -25,28 +24,6 @@ static void print(json_object *doc)
 		printf("%s\n", json_object_get_string(json_object_array_get_idx(devices, i)));
 	if (!n)
 		puts("nothing was attached");
-}
-
-static int detach_named(int n, char **names, uint32_t *ifindex, struct sw_device *dev, int devices,
-			json_object *done)
-{
-	int found[SW_MAX_DEVICES];
-
-	if (n > SW_MAX_DEVICES)
-		return sw_err("at most %d devices", SW_MAX_DEVICES);
-	for (int i = 0; i < n; i++) {
-		found[i] = -1;
-		for (int k = 0; k < devices; k++)
-			if (!strncmp(dev[k].name, names[i], SW_DEV_NAME_LEN))
-				found[i] = k;
-		if (found[i] < 0)
-			return sw_err("%s is not attached; see: synward status", names[i]);
-	}
-	for (int i = 0; i < n; i++) {
-		loader_detach(ifindex[found[i]], &dev[found[i]]);
-		json_object_array_add(done, json_object_new_string(names[i]));
-	}
-	return 0;
 }
 
 static int run(int argc, char **argv)
@@ -71,15 +48,15 @@ static int run(int argc, char **argv)
 	doc = json_object_new_object();
 	done = json_object_new_array();
 	json_object_object_add(doc, "detached", done);
-	n = loader_devices(ifindex, dev);
 	if (all) {
+		n = loader_devices(ifindex, dev);
 		for (int i = 0; i < n; i++)
 			json_object_array_add(done, json_object_new_string(dev[i].name));
 		loader_detach_all(&list);
 	} else {
-		ret = detach_named(argc - optind, argv + optind, ifindex, dev, n, done);
-		if (!ret && !loader_devices(ifindex, dev))
-			loader_detach_all(&list); /* the last one: nothing stays */
+		ret = detach_devices(&list, argc - optind, argv + optind);
+		for (int i = optind; i < argc; i++)
+			json_object_array_add(done, json_object_new_string(argv[i]));
 	}
 	pin_unlock(lock);
 	dev_list_free(&list);

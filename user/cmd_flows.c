@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <arpa/inet.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +6,9 @@
 
 #include "commands.h"
 #include "fail.h"
+#include "flowsort.h"
 #include "out.h"
+#include "prefix.h"
 #include "view.h"
 
 enum { DEV = OPT_FIRST_OWN, STATE, PORT, PEER, SORT, BY, LIMIT };
@@ -19,58 +20,16 @@ static const struct option options[] = {
 	{ "limit", required_argument, 0, LIMIT }, COMMON_OPTIONS,
 };
 
-struct prefix {
-	uint32_t family;
-	uint32_t addr[4];
-	unsigned int bits;
-};
-
 static struct {
 	uint32_t states; /* bit per state, 0 all */
 	uint32_t port;	 /* host order, 0 all */
 	uint32_t ifindex;
 	bool has_peer;
 	struct prefix peer;
-	int sort; /* index in sorts, -1: as found */
+	int sort; /* index in flow_sort_names, -1: as found */
 	bool by_prefix;
 	uint64_t limit;
 } want = { .sort = -1 };
-
-static bool in_prefix(const struct prefix *p, uint32_t family, const uint32_t addr[4])
-{
-	const uint8_t *a = (const uint8_t *)addr, *b = (const uint8_t *)p->addr;
-	unsigned int bytes = p->bits / 8, rest = p->bits % 8;
-
-	return family == p->family && !memcmp(a, b, bytes) &&
-	       (!rest || !((a[bytes] ^ b[bytes]) >> (8 - rest)));
-}
-
-static bool parse_prefix(const char *text, struct prefix *p)
-{
-	char addr[INET6_ADDRSTRLEN + 1];
-	const char *slash = strchr(text, '/');
-	size_t n = slash ? (size_t)(slash - text) : strlen(text);
-	uint64_t bits;
-
-	if (n >= sizeof(addr))
-		return false;
-	memcpy(addr, text, n);
-	addr[n] = 0;
-	memset(p, 0, sizeof(*p));
-	if (inet_pton(AF_INET, addr, p->addr) == 1)
-		p->family = SW_AF_INET;
-	else if (inet_pton(AF_INET6, addr, p->addr) == 1)
-		p->family = SW_AF_INET6;
-	else
-		return false;
-	p->bits = p->family == SW_AF_INET ? 32 : 128;
-	if (slash) {
-		if (!opts_number("", slash + 1, 0, p->bits, &bits))
-			return false;
-		p->bits = bits;
-	}
-	return true;
-}
 
 /* Which endpoint is the peer: the remote one; where that is not known, the client. */
 static int peer_side(const struct sw_flow *f)
@@ -92,7 +51,7 @@ static bool matches(const struct flow_view *v)
 		return false;
 	if (want.ifindex && f->ifindex != want.ifindex)
 		return false;
-	return !want.has_peer || in_prefix(&want.peer, f->key.family, f->key.addr[peer]);
+	return !want.has_peer || prefix_holds(&want.peer, f->key.family, f->key.addr[peer]);
 }
 
 /* Flows that match, collected: for sorting and grouping. */
@@ -120,51 +79,10 @@ static int collect(const struct flow_view *v, void *arg)
 	return 0;
 }
 
-static uint64_t key_age(const struct flow_view *v)
-{
-	return sw_age(v->now, v->f.born);
-}
-
-static uint64_t key_idle(const struct flow_view *v)
-{
-	return sw_age(v->now, v->f.last);
-}
-
-static uint64_t key_server_us(const struct flow_view *v)
-{
-	return v->f.server_us == SW_UNSEEN ? 0 : v->f.server_us;
-}
-
-static uint64_t key_client_us(const struct flow_view *v)
-{
-	return v->f.client_us == SW_UNSEEN ? 0 : v->f.client_us;
-}
-
-static uint64_t key_retransmits(const struct flow_view *v)
-{
-	return v->f.syn_rtx + v->f.synack_rtx + v->f.fin_rtx;
-}
-
-static uint64_t key_state(const struct flow_view *v)
-{
-	return v->state[sw_server(&v->f)] * 16 + v->state[sw_server(&v->f) ^ 1];
-}
-
-static const struct {
-	const char *name;
-	uint64_t (*key)(const struct flow_view *v);
-} sorts[] = {
-	{ "age", key_age },	    { "idle", key_idle },
-	{ "server_us", key_server_us }, { "client_us", key_client_us },
-	{ "retransmits", key_retransmits }, { "state", key_state },
-};
-static const char *const sort_names[] = { "age",	 "idle",  "server_us", "client_us",
-					  "retransmits", "state", NULL };
-
 /* Greatest first. */
 static int compare(const void *a, const void *b)
 {
-	uint64_t x = sorts[want.sort].key(a), y = sorts[want.sort].key(b);
+	uint64_t x = flow_sort_key(want.sort, a), y = flow_sort_key(want.sort, b);
 
 	return x < y ? 1 : x > y ? -1 : 0;
 }
@@ -272,11 +190,10 @@ static int print_groups(const struct list *l)
 	qsort(g, n, sizeof(*g), compare_sizes);
 	for (size_t i = 0; i < n && left--; i++) {
 		json_object *row = json_object_new_object();
-		char addr[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 8];
+		char text[PREFIX_TEXT];
 
-		snprintf(text, sizeof(text), "%s/%u",
-			 view_addr(g[i].prefix.family, g[i].prefix.addr, addr), g[i].prefix.bits);
-		json_object_object_add(row, "prefix", json_object_new_string(text));
+		json_object_object_add(row, "prefix",
+				       json_object_new_string(prefix_text(&g[i].prefix, text)));
 		json_object_object_add(row, "flows", json_object_new_int64(g[i].flows));
 		json_object_object_add(row, "half_open", json_object_new_int64(g[i].half_open));
 		json_object_object_add(row, "established", json_object_new_int64(g[i].established));
@@ -322,15 +239,12 @@ static int parse(int argc, char **argv, const char **dev)
 			want.port = number;
 			break;
 		case PEER:
-			if (!parse_prefix(optarg, &want.peer))
-				return sw_err("--peer wants an address or prefix such as "
-					      "192.0.2.0/24 or 2001:db8::/32, not '%s'",
-					      optarg),
-				       EXIT_USAGE;
+			if (!prefix_parse("--peer", optarg, &want.peer))
+				return EXIT_USAGE;
 			want.has_peer = true;
 			break;
 		case SORT:
-			want.sort = opts_word("--sort", optarg, sort_names);
+			want.sort = opts_word("--sort", optarg, flow_sort_names);
 			if (want.sort < 0)
 				return EXIT_USAGE;
 			break;
@@ -385,7 +299,7 @@ static int run(int argc, char **argv)
 
 	if (status)
 		return status < 0 ? EXIT_DONE : status;
-	if (store_open(&s))
+	if (store_open_flows(&s))
 		return EXIT_FAILED;
 	if (name) {
 		dev = store_device(&s, name);

@@ -131,21 +131,6 @@ static int replay_all(struct replay *r, struct capture *c)
 	return more;
 }
 
-/* How far the handshake came, as far as the capture shows it. */
-static const char *handshake(const struct sw_flow *f)
-{
-	if (f->flags & SW_F_COMPLETED)
-		return "complete";
-	if (f->flags & SW_F_RST && !(f->flags & SW_F_MIDSTREAM))
-		return f->flags & SW_F_RST_SERVER && !(f->flags & SW_F_SYNACK) ? "refused" :
-										  "aborted";
-	if (f->flags & SW_F_SYNACK)
-		return "half-open";
-	if (f->flags & SW_F_MIDSTREAM)
-		return "midstream";
-	return f->flags & SW_F_BOTH(SW_F_SYN_SEEN) ? "syn" : "none";
-}
-
 static const struct out_column columns[] = {
 	{ "FLOW", "flow", 6, NULL },
 	{ "CLIENT", NULL, -21, view_cell_client },
@@ -166,7 +151,7 @@ static int print_flow(uint64_t n, const struct flow_view *v, void *arg)
 
 	json_object_object_add(line, "flow", json_object_new_int64(n));
 	view_flow(line, &r->host.cfg, NULL, v);
-	json_object_object_add(line, "handshake", json_object_new_string(handshake(&v->f)));
+	json_object_object_add(line, "handshake", json_object_new_string(view_handshake(&v->f)));
 	if (out.json)
 		out_doc(line, NULL);
 	else

@@ -26,23 +26,19 @@ static void on_signal(int sig)
 	stop = 1;
 }
 
-/* In the order of the diagram: LISTEN first, CLOSED last. */
-static unsigned int nth_state(int i)
+/* Answered by a cookie, and silent yet; not kept by device. */
+static uint64_t challenged(const struct store *s, const struct guard *guard)
 {
-	return (i + 1) % SW_STATE_COUNT;
+	uint32_t now_s = snapshot_now() / SW_NS_PER_SEC;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 1; i <= s->n_listeners; i++)
+		sum += sw_challenged(&guard->guards[i], now_s);
+	return sum;
 }
 
-static json_object *states(const uint64_t n[SW_STATE_COUNT])
-{
-	json_object *doc = json_object_new_object();
-
-	for (int i = 0; i < SW_STATE_COUNT; i++)
-		json_object_object_add(doc, state_name(nth_state(i)),
-				       json_object_new_int64(n[nth_state(i)]));
-	return doc;
-}
-
-static json_object *make(const struct store *s, const struct store_device *dev)
+static json_object *make(const struct store *s, const struct guard *guard,
+			 const struct store_device *dev)
 {
 	struct listener_gauges g = snapshot_all_gauges(s);
 	json_object *doc = json_object_new_object();
@@ -55,12 +51,13 @@ static json_object *make(const struct store *s, const struct store_device *dev)
 	/* the gauges count what has no entry as well; they are not kept by device */
 	json_object_object_add(doc, "half_open",
 			       json_object_new_int64(dev ? h.half_open : g.tracked + g.untracked));
-	json_object_object_add(doc, "challenged", json_object_new_int64(0));
+	json_object_object_add(doc, "challenged",
+			       json_object_new_int64(dev ? 0 : challenged(s, guard)));
 	json_object_object_add(doc, "pending", json_object_new_int64(dev ? h.pending : g.pending));
-	json_object_object_add(doc, "local", states(h.local));
-	json_object_object_add(doc, "remote", states(h.remote));
-	json_object_object_add(doc, "client", states(h.client));
-	json_object_object_add(doc, "server", states(h.server));
+	json_object_object_add(doc, "local", view_states(h.local));
+	json_object_object_add(doc, "remote", view_states(h.remote));
+	json_object_object_add(doc, "client", view_states(h.client));
+	json_object_object_add(doc, "server", view_states(h.server));
 	return doc;
 }
 
@@ -75,9 +72,13 @@ static void print(json_object *doc)
 	out_thousands(flows, sizeof(flows), out_int(doc, "flows"));
 	out_thousands(half, sizeof(half), out_int(doc, "half_open"));
 	out_thousands(pending, sizeof(pending), out_int(doc, "pending"));
-	printf("%s  %s%s%s flows  %s%s half-open%s  %s pending\n\n", out_str(doc, "time"),
+	printf("%s  %s%s%s flows  %s%s half-open%s  %s pending", out_str(doc, "time"),
 	       out_at(doc, "dev") ? out_str(doc, "dev") : "", out_at(doc, "dev") ? "  " : "", flows,
 	       out_int(doc, "half_open") ? out_bold() : "", half, out_plain(), pending);
+	out_thousands(half, sizeof(half), out_int(doc, "challenged"));
+	if (out_int(doc, "challenged"))
+		printf("  %s challenged", half);
+	puts("\n");
 	for (int i = 0; i < SW_STATE_COUNT; i++) {
 		int64_t c = out_int(client, state_name(i)), s = out_int(server, state_name(i));
 
@@ -87,7 +88,7 @@ static void print(json_object *doc)
 	printf("%s%-12s %8s %-*s  %8s%s\n", out_bold(), "", "client", width, "", "server",
 	       out_plain());
 	for (int i = 0; i < SW_STATE_COUNT; i++) {
-		const char *name = state_name(nth_state(i));
+		const char *name = state_name(view_nth_state(i));
 		int64_t c = out_int(client, name), s = out_int(server, name);
 		int cells = 0;
 
@@ -102,7 +103,8 @@ static void print(json_object *doc)
 }
 
 /* One snapshot per interval: redrawn on a terminal, one after the other elsewhere. */
-static int watch(const struct store *s, const struct store_device *dev, uint64_t seconds)
+static int watch(const struct store *s, const struct guard *guard, const struct store_device *dev,
+		 uint64_t seconds)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 	struct timespec next;
@@ -115,7 +117,7 @@ static int watch(const struct store *s, const struct store_device *dev, uint64_t
 	while (!stop) {
 		if (out.terminal && !out.json)
 			fputs("\033[H", stdout);
-		out_doc(make(s, dev), print);
+		out_doc(make(s, guard, dev), print);
 		if (out.terminal && !out.json)
 			fputs("\033[J\n\033[2mCtrl-C ends\033[0m", stdout);
 		else if (!out.json)
@@ -136,6 +138,7 @@ static int run(int argc, char **argv)
 	const char *name = NULL, *every = NULL;
 	const struct store_device *dev = NULL;
 	uint64_t seconds = 0;
+	struct guard guard;
 	struct store s;
 	int c, status = EXIT_DONE;
 
@@ -153,14 +156,19 @@ static int run(int argc, char **argv)
 		return opts_bad(&cmd_states, "unexpected '%s'", argv[optind]);
 	if (every && !opts_number("--watch", every, 1, 86400, &seconds))
 		return EXIT_USAGE;
-	if (store_open(&s))
+	if (store_open_flows(&s))
 		return EXIT_FAILED;
+	if (guard_open(&guard)) {
+		store_close(&s);
+		return EXIT_FAILED;
+	}
 	if (name && !(dev = store_device(&s, name)))
 		status = EXIT_FAILED;
 	else if (every)
-		status = watch(&s, dev, seconds);
+		status = watch(&s, &guard, dev, seconds);
 	else
-		out_doc(make(&s, dev), print);
+		out_doc(make(&s, &guard, dev), print);
+	guard_close(&guard);
 	store_close(&s);
 	return status;
 }

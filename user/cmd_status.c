@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend.h"
 #include "commands.h"
+#include "events.h"
 #include "fail.h"
 #include "out.h"
 #include "version.h"
@@ -28,23 +30,22 @@ static json_object *use(uint64_t used, uint64_t max)
 	return doc;
 }
 
-/* Entries of both tables, by what they are. */
-struct used {
-	uint64_t proven, half;
-};
-
-static int count(const struct flow_view *v, void *arg)
+/* Is nf_conntrack told of connections that a cookie opened, on all devices? */
+static bool conntrack_told(const struct store *s)
 {
-	struct used *u = arg;
+	bool told = s->n_devices > 0;
 
-	(*(v->proven ? &u->proven : &u->half))++;
-	return 0;
+	for (int i = 0; i < s->n_devices; i++)
+		told &= s->device[i].dev.conntrack;
+	return told;
 }
 
-static json_object *make(const struct store *s)
+static json_object *make(const struct store *s, const struct guard *guard)
 {
 	uint64_t sum[SW_R_COUNT] = { 0 };
-	struct used used = { 0 };
+	struct histogram h;
+	uint64_t lost;
+	int readers;
 	struct listener_gauges g = snapshot_all_gauges(s);
 	json_object *doc = json_object_new_object(), *o;
 	char netns[32];
@@ -52,7 +53,7 @@ static json_object *make(const struct store *s)
 	for (int i = 0; i < s->n_devices; i++)
 		if (store_reasons(s, s->device[i].dev.slot, sum))
 			return json_object_put(doc), NULL;
-	snapshot_flows(s, count, &used);
+	snapshot_histogram(s, 0, &h);
 	snprintf(netns, sizeof(netns), "%lu", (unsigned long)s->netns);
 	json_object_object_add(doc, "version", json_object_new_string(SW_VERSION));
 	json_object_object_add(doc, "netns", json_object_new_string(netns));
@@ -60,19 +61,23 @@ static json_object *make(const struct store *s)
 	for (int i = 0; i < s->n_devices; i++)
 		json_object_array_add(o, view_device(&s->device[i].dev, s->device[i].ifindex));
 	json_object_object_add(doc, "devices", o);
-	o = use(used.proven, s->meta.config.proven_buckets * SW_WAYS);
+	o = use(h.flows - h.unproven, s->meta.config.proven_buckets * SW_WAYS);
 	json_object_object_add(o, "evicted", json_object_new_int64(s->evicted));
 	json_object_object_add(doc, "flows", o);
-	o = use(used.half, s->meta.config.half_buckets * SW_WAYS);
+	o = use(h.unproven, s->meta.config.half_buckets * SW_WAYS);
 	json_object_object_add(o, "untracked", json_object_new_int64(g.untracked));
 	json_object_object_add(doc, "half_open", o);
-	o = json_object_new_object();
-	json_object_object_add(o, "mode", json_object_new_string("off"));
-	json_object_object_add(o, "dry_run", json_object_new_boolean(false));
-	json_object_object_add(o, "armed", json_object_new_int(0));
-	json_object_object_add(doc, "guard", o);
-	json_object_object_add(doc, "cookie", json_object_new_string("none"));
-	json_object_object_add(doc, "conntrack", json_object_new_boolean(false));
+	json_object_object_add(doc, "guard", view_guard_all(guard, s, snapshot_now()));
+	json_object_object_add(doc, "cookie", json_object_new_string(backend_name(s->meta.backend)));
+	json_object_object_add(doc, "conntrack", json_object_new_boolean(conntrack_told(s)));
+	if (events_status(&readers, &lost)) { /* attached by a synward without them */
+		json_object_object_add(doc, "events", NULL);
+	} else {
+		o = json_object_new_object();
+		json_object_object_add(o, "readers", json_object_new_int(readers));
+		json_object_object_add(o, "lost", json_object_new_int64(lost));
+		json_object_object_add(doc, "events", o);
+	}
 	json_object_object_add(doc, "reasons", view_reasons(sum));
 	return doc;
 }
@@ -110,7 +115,15 @@ static void print(json_object *doc)
 	print_use(doc, "\nhandshakes", "half_open");
 	out_thousands(number, sizeof(number), out_int(doc, "half_open.untracked"));
 	printf(", %s half-open without an entry\n", number);
-	printf("guard       %s (this version observes)\n\npackets\n", out_str(doc, "guard.mode"));
+	printf("guard       %s%s, method %s, %" PRId64 " listeners armed; cookies: %s%s\n",
+	       out_str(doc, "guard.mode"),
+	       json_object_get_boolean(out_at(doc, "guard.dry_run")) ? ", dry run" : "",
+	       out_str(doc, "guard.method"), out_int(doc, "guard.armed"), out_str(doc, "cookie"),
+	       json_object_get_boolean(out_at(doc, "conntrack")) ? ", conntrack is told" : "");
+	out_thousands(number, sizeof(number), out_int(doc, "events.lost"));
+	if (out_at(doc, "events"))
+		printf("events      %" PRId64 " readers, %s lost\n", out_int(doc, "events.readers"), number);
+	puts("\npackets");
 	for (int i = 0; i < SW_R_COUNT; i++) {
 		int64_t n = out_int(out_at(doc, "reasons"), reasons[i].name);
 
@@ -123,16 +136,20 @@ static void print(json_object *doc)
 
 static int run(int argc, char **argv)
 {
+	json_object *doc = NULL;
+	struct guard guard;
 	struct store s;
-	json_object *doc;
 
 	if (opts_next(&cmd_status, argc, argv, options) == OPT_DONE)
 		return opts_status();
 	if (optind < argc)
 		return opts_bad(&cmd_status, "unexpected '%s'", argv[optind]);
-	if (store_open(&s))
+	if (store_open_flows(&s))
 		return EXIT_FAILED;
-	doc = make(&s);
+	if (!guard_open(&guard)) {
+		doc = make(&s, &guard);
+		guard_close(&guard);
+	}
 	store_close(&s);
 	if (!doc)
 		return EXIT_FAILED;

@@ -113,7 +113,7 @@ static int run(int argc, char **argv)
 		return opts_status();
 	if (optind < argc)
 		return opts_bad(&cmd_verify, "unexpected '%s'", argv[optind]);
-	if (store_open(&s))
+	if (store_open_flows(&s))
 		return EXIT_FAILED;
 	status = verify(&s, &v) ? EXIT_FAILED : v.n ? EXIT_NO : EXIT_DONE;
 	if (status != EXIT_FAILED)

@@ -66,6 +66,10 @@ static void read_dev(struct dev *dev, const struct nlmsghdr *nlh)
 		case IFLA_LINKINFO:
 			read_linkinfo(dev, attr);
 			break;
+		case IFLA_ADDRESS:
+			if (mnl_attr_get_payload_len(attr) == sizeof(dev->mac))
+				memcpy(dev->mac, mnl_attr_get_payload(attr), sizeof(dev->mac));
+			break;
 		case IFLA_MTU:
 			dev->mtu = mnl_attr_get_u32(attr);
 			break;

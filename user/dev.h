@@ -13,6 +13,7 @@ struct dev {
 	unsigned int flags; /* IFF_* */
 	unsigned short type; /* ARPHRD_*: what the link layer is */
 	int mtu;
+	unsigned char mac[6]; /* IFLA_ADDRESS of an Ethernet device */
 	int master;	    /* IFLA_MASTER ifindex (bond, bridge, vrf), 0 when none */
 	int link;	    /* IFLA_LINK ifindex when it is in this namespace, else 0
 			     * (lower device of a vlan/macvlan, peer of a veth) */

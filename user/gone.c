@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <bpf/bpf.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
@@ -29,14 +30,15 @@ static bool link_dead(const char *path)
 	return !ret && !info.xdp.ifindex;
 }
 
-/* Some links are pinned here, and every one is dead. */
+/* Some links are pinned here, and every one is dead; or nothing is pinned any more. */
 static bool all_links_dead(DIR *dir, const char *at)
 {
 	char path[PATH_MAX + NAME_MAX + 2];
+	bool some = false, pins = false;
 	struct dirent *entry;
-	bool some = false;
 
 	while ((entry = readdir(dir))) {
+		pins |= entry->d_type != DT_DIR; /* readers own directories */
 		if (strncmp(entry->d_name, PIN_LINK, strlen(PIN_LINK)))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", at, entry->d_name);
@@ -44,7 +46,7 @@ static bool all_links_dead(DIR *dir, const char *at)
 			return false;
 		some = true;
 	}
-	return some;
+	return some || !pins;
 }
 
 static bool has_inode(const char *path, ino_t inode)
@@ -81,7 +83,8 @@ static void sweep_dir(const char *at)
 	if (all_links_dead(dir, at) && !lives(strtoull(strrchr(at, '/') + 1, NULL, 10))) {
 		rewinddir(dir);
 		while ((entry = readdir(dir)))
-			unlinkat(dirfd(dir), entry->d_name, 0);
+			if (unlinkat(dirfd(dir), entry->d_name, 0)) /* a reader's directory */
+				unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
 		rmdir(at);
 	}
 	closedir(dir);

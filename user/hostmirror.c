@@ -14,6 +14,8 @@ void host_clear(struct host *h)
 	memset(h->half, 0, h->cfg.half_buckets * sizeof(*h->half));
 	memset(h->listeners, 0, sizeof(h->listeners));
 	memset(h->reasons, 0, sizeof(h->reasons));
+	memset(&h->latency, 0, sizeof(h->latency));
+	memset(&h->moves, 0, sizeof(h->moves));
 	h->n_listeners = 0;
 	h->evicted = 0;
 }
@@ -115,6 +117,10 @@ void host_account(struct host *h, uint32_t now_s)
 	for (int i = 0; i < 3; i++)
 		if (refs[i]->flags && refs[i]->listener)
 			sw_gauge_apply(&h->listeners[refs[i]->listener], refs[i], now_s);
+	if (ch->what & SW_CH_COMPLETED)
+		sw_latency_count(&h->latency, ch->server_us, ch->client_us);
+	if (ch->what & SW_CH_STATE)
+		sw_moves_count(&h->moves, ch);
 	if (!ch->listener)
 		return;
 	l->syn += !!(ch->what & SW_CH_SYN);

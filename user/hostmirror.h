@@ -7,7 +7,7 @@
 /*
  * The mirror in this process: the same steps as sw_segment() of
  * bpf/flow.bpf.h, with tables from calloc and listeners in a plain array. No
- * root, no clock but the one passed in. For replay, and for the tests of the core.
+ * root, no clock but the one passed in. For replay and explain, and for the tests of the core.
  */
 #define HOST_LISTENERS 16
 
@@ -17,6 +17,8 @@ struct host {
 	struct sw_listener listeners[HOST_LISTENERS]; /* from 1 on; learned from own SYN-ACKs */
 	uint32_t n_listeners;
 	uint64_t reasons[SW_R_COUNT];
+	struct sw_latency latency;
+	struct sw_moves moves;
 	uint64_t evicted; /* live flows that a full proven table gave up */
 	bool raw;	  /* packets begin with their IP header */
 	/* the last one, and what it did; aligned as in a map: sw_key_equal() reads 64 bits at a

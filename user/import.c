@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backlog.h"
 #include "fail.h"
+#include "guard.h"
 #include "import.h"
 #include "kflow.h"
 #include "loader.h"
@@ -26,6 +28,8 @@ static int open_program(void)
 struct import {
 	int prog_fd;
 	uint32_t flows, listeners, failed;
+	uint32_t backlog[SW_MAX_LISTENERS]; /* by index: of a SO_REUSEPORT group, summed */
+	bool mptcp[SW_MAX_LISTENERS];
 	struct kports ports; /* that listen */
 	struct watch watch;
 };
@@ -51,14 +55,19 @@ static int import_listener(const struct ksock *sk, void *arg)
 {
 	struct import *im = arg;
 	struct sw_request req = { .kind = SW_REQ_LISTENER };
+	int i;
 
 	kports_add(&im->ports, sk);
 	memcpy(req.listener.addr, sk->src, sizeof(req.listener.addr));
 	req.listener.port = htons(sk->sport);
 	req.listener.family = sk->family;
 	req.listener.flags = sk->v6only ? SW_L_V6ONLY : 0;
-	if (request(im, &req) > 0)
+	i = request(im, &req);
+	if (i > 0 && i < (int)SW_MAX_LISTENERS) {
 		im->listeners++;
+		im->backlog[i] += sk->wqueue;
+		im->mptcp[i] |= sk->mptcp;
+	}
 	return 0;
 }
 
@@ -92,6 +101,44 @@ static int import_flow(const struct ksock *sk, void *arg)
 	return 0;
 }
 
+/* What the guard has to know of the listeners. */
+static int tell_guard(const struct import *im)
+{
+	struct guard g;
+
+	if (guard_open(&g))
+		return -1;
+	for (int i = 1; i < SW_MAX_LISTENERS; i++) {
+		uint32_t backlog = im->backlog[i];
+
+		if (!backlog)
+			continue;
+		backlog_limit(&backlog);
+		g.guards[i].backlog = backlog;
+		g.guards[i].mptcp = im->mptcp[i];
+	}
+	guard_close(&g);
+	return 0;
+}
+
+int import_listeners(void)
+{
+	struct import *im = calloc(1, sizeof(*im));
+	int ret = -1;
+
+	if (!im)
+		return sw_err("no memory");
+	im->prog_fd = open_program();
+	if (im->prog_fd < 0)
+		sw_err("cannot open the import program: %s", strerror(errno));
+	else if (!sockdiag_dump(1u << 10, true, import_listener, im))
+		ret = tell_guard(im);
+	if (im->prog_fd >= 0)
+		close(im->prog_fd);
+	free(im);
+	return ret;
+}
+
 int import_sockets(uint32_t *listeners)
 {
 	struct import *im = calloc(1, sizeof(*im));
@@ -105,7 +152,7 @@ int import_sockets(uint32_t *listeners)
 	if (im->prog_fd < 0) {
 		sw_err("cannot open the import program: %s", strerror(errno));
 	} else if (!watch_open(&im->watch, ifindex, loader_devices(ifindex, dev))) {
-		if (!sockdiag_dump(1u << 10, false, import_listener, im) &&
+		if (!sockdiag_dump(1u << 10, true, import_listener, im) && !tell_guard(im) &&
 		    !sockdiag_dump(SOCKDIAG_ALL & ~(1u << 10), true, import_flow, im))
 			ret = im->failed ? sw_err("%u sockets could not be imported: %s",
 						  im->failed, strerror(errno)) :

@@ -12,4 +12,9 @@
  */
 int import_sockets(uint32_t *listeners);
 
+/*
+ * The listeners alone, and how long their backlogs are now. -1 with sw_err().
+ */
+int import_listeners(void);
+
 #endif

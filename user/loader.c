@@ -14,18 +14,23 @@
 #include <unistd.h>
 
 #include "clsact.h"
+#include "events.h"
 #include "fail.h"
+#include "guard.h"
+#include "kernelfeatures.h"
 #include "loader.h"
 #include "meta.h"
 #include "netns.h"
 #include "object.h"
+#include "others.h"
 #include "pin.h"
 #include "procfs.h"
+#include "tcx.h"
 #include "version.h"
 
-/* enum bpf_attach_type of kernel 6.6; libbpf 1.1 has no helper, but passes the number through. */
-#define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46)
-#define ATTACH_TCX_EGRESS ((enum bpf_attach_type)47)
+const char *const attach_hook_words[] = { "auto", "xdp", "tc", NULL };
+const char *const attach_mode_words[] = { "auto", "native", "generic", NULL };
+const char *const attach_backend_words[] = { "auto", "assign", "helper", "none", NULL };
 
 static int map_by_name(const char *name)
 {
@@ -40,6 +45,8 @@ static int fill_meta(struct sw_meta *m, const struct attach_options *o)
 	uint64_t need, have = proc_field("/proc/meminfo", "MemAvailable: %llu kB") << 10;
 
 	memset(m, 0, sizeof(*m));
+	if (backend_pick(o->backend, &m->backend))
+		return -1;
 	m->magic = SW_MAGIC;
 	m->abi = SW_ABI;
 	m->netns_cookie = netns_cookie();
@@ -73,20 +80,6 @@ static int pin_link(int link_fd, int ifindex, const char *hook)
 	ret = bpf_obj_pin(link_fd, path);
 	close(link_fd);
 	return ret ? sw_err("cannot pin %s: %s", path, strerror(errno)) : 0;
-}
-
-static const char *program_name(uint32_t id, char *buf, size_t size)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(id);
-
-	snprintf(buf, size, "id %u", id);
-	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.name[0])
-		snprintf(buf, size, "%s (id %u)", info.name, id);
-	if (fd >= 0)
-		close(fd);
-	return buf;
 }
 
 static int attach_xdp(struct synward_bpf *skel, const struct dev *dev, enum sw_xdp_mode mode)
@@ -198,14 +191,21 @@ static bool hooks_complete(const struct dev *dev, const struct sw_device *info)
 	       (info->hook == SW_HOOK_TC && info->clsact);
 }
 
+/* What runs at tc ingress: the mirror, or behind XDP what hands connections over. */
+static struct bpf_program *ingress_program(struct synward_bpf *skel, const struct sw_device *info)
+{
+	return info->hook == SW_HOOK_XDP ? skel->progs.sw_admit : skel->progs.sw_ingress;
+}
+
 /* Exchange the programs under the links that are there (an upgrade). */
-static int replace_links(struct synward_bpf *skel, const struct dev *dev, const struct sw_device *info)
+static int replace_links(struct synward_bpf *skel, const struct dev *dev, const struct sw_device *info,
+			 bool admit)
 {
 	const struct {
 		const char *hook;
 		struct bpf_program *prog;
 	} links[] = { { "xdp", skel->progs.sw_xdp },
-		      { "ingress", skel->progs.sw_ingress },
+		      { "ingress", ingress_program(skel, info) },
 		      { "egress", skel->progs.sw_egress } };
 	char path[PATH_MAX];
 	bool made = false;
@@ -226,8 +226,8 @@ static int replace_links(struct synward_bpf *skel, const struct dev *dev, const 
 		return 0;
 	if (clsact_attach(dev->ifindex, true, bpf_program__fd(skel->progs.sw_egress), true, &made))
 		return -1;
-	if (info->hook == SW_HOOK_TC)
-		return clsact_attach(dev->ifindex, false, bpf_program__fd(skel->progs.sw_ingress),
+	if (info->hook == SW_HOOK_TC || admit)
+		return clsact_attach(dev->ifindex, false, bpf_program__fd(ingress_program(skel, info)),
 				     true, &made);
 	return 0;
 }
@@ -260,8 +260,14 @@ static int write_meta(struct synward_bpf *skel, const struct sw_meta *meta)
 		       0;
 }
 
-/* Ethernet, or packets that start with their IP header (tun, wireguard, tunnels, PPP). */
-static int link_layer(const struct dev *dev, const struct attach_options *o, bool *raw)
+/* What the first attach of a namespace writes into fresh maps. */
+static int write_first(struct synward_bpf *skel, const struct sw_meta *meta,
+		       const struct attach_options *o)
+{
+	return guard_init(o) || write_meta(skel, meta) ? -1 : 0;
+}
+
+int loader_link_layer(const struct dev *dev, bool want_xdp, bool *raw)
 {
 	switch (dev->type) {
 	case ARPHRD_ETHER:
@@ -276,7 +282,7 @@ static int link_layer(const struct dev *dev, const struct attach_options *o, boo
 	case ARPHRD_SIT:
 	case ARPHRD_IPGRE:
 		*raw = true;
-		return o->hook == HOOK_XDP ?
+		return want_xdp ?
 			       sw_err("%s has no Ethernet header, which XDP needs; use --hook tc",
 				      dev->name) :
 			       0;
@@ -288,7 +294,7 @@ static int link_layer(const struct dev *dev, const struct attach_options *o, boo
 }
 
 static int attach_hooks(struct synward_bpf *skel, const struct dev *dev, bool raw,
-			const struct attach_options *o, struct sw_device *info)
+			const struct attach_options *o, bool admit, struct sw_device *info)
 {
 	info->hook = dev->loopback	  ? SW_HOOK_EGRESS_ONLY :
 		     o->hook == HOOK_TC || raw ? SW_HOOK_TC :
@@ -296,10 +302,14 @@ static int attach_hooks(struct synward_bpf *skel, const struct dev *dev, bool ra
 	/* egress first: what leaves tells which end is local */
 	if (attach_tc(skel->progs.sw_egress, dev, true, info))
 		return -1;
-	if (info->hook == SW_HOOK_XDP)
+	if (info->hook == SW_HOOK_XDP) {
+		/* before the program that answers: what it admits must find this one */
+		if (admit && attach_tc(ingress_program(skel, info), dev, false, info))
+			return -1;
 		return attach_ingress_xdp(skel, dev, o, &info->xdp_mode);
+	}
 	if (info->hook == SW_HOOK_TC)
-		return attach_tc(skel->progs.sw_ingress, dev, false, info);
+		return attach_tc(ingress_program(skel, info), dev, false, info);
 	return 0;
 }
 
@@ -312,7 +322,7 @@ int loader_attach(const struct dev_list *all, const struct dev *dev, const struc
 	struct timespec now;
 	struct synward_bpf *skel;
 	struct sw_meta meta;
-	bool fresh, raw;
+	bool fresh, raw, admit;
 	char name[64];
 
 	memset(result, 0, sizeof(*result));
@@ -344,7 +354,7 @@ int loader_attach(const struct dev_list *all, const struct dev *dev, const struc
 				      dev->name, other->name, why);
 		}
 	}
-	if (link_layer(dev, o, &raw) || get_meta(&meta, o, &fresh))
+	if (loader_link_layer(dev, o->hook == HOOK_XDP, &raw) || get_meta(&meta, o, &fresh))
 		return -1;
 	if (!result->replaced && dev->xdp_prog_id && o->hook != HOOK_TC && !raw && !dev->loopback)
 		return sw_err("%s has an XDP program already: %s; remove it, or use --hook tc",
@@ -352,12 +362,15 @@ int loader_attach(const struct dev_list *all, const struct dev *dev, const struc
 	slot = result->replaced ? (int)info->slot : free_slot(devices, n);
 	if (slot < 0)
 		return -1;
+	admit = meta.backend != SW_BACKEND_NONE;
 	skel = object_load(&(struct object_options){
-		.config = &meta.config, .slot = slot, .raw = raw, .pinned = true });
-	if (!skel || (fresh && write_meta(skel, &meta)))
+		.config = &meta.config, .slot = slot, .raw = raw, .mac = dev->mac,
+		.backend = meta.backend, .pinned = true });
+	if (!skel || events_make_places() || (fresh && write_first(skel, &meta, o)))
 		goto fail;
+	info->conntrack = features_get()->conntrack;
 	if (result->replaced) {
-		if (replace_links(skel, dev, info))
+		if (replace_links(skel, dev, info, admit) || save_device(dev->ifindex, info))
 			goto fail;
 		synward_bpf__destroy(skel);
 		return 0;
@@ -367,7 +380,7 @@ int loader_attach(const struct dev_list *all, const struct dev *dev, const struc
 	info->slot = slot;
 	snprintf(info->name, sizeof(info->name), "%s", dev->name);
 	/* known before anything is attached: detach finds what a killed attach left */
-	if (save_device(dev->ifindex, info) || attach_hooks(skel, dev, raw, o, info) ||
+	if (save_device(dev->ifindex, info) || attach_hooks(skel, dev, raw, o, admit, info) ||
 	    save_device(dev->ifindex, info))
 		goto fail;
 	/* any program of a device's object can import: this one is kept for it */

@@ -2,6 +2,7 @@
 #ifndef SW_LOADER_H
 #define SW_LOADER_H
 
+#include "backend.h"
 #include "dev.h"
 #include "shared.h"
 
@@ -12,7 +13,15 @@ struct attach_options {
 	uint32_t max_flows, max_half_open, syn_timeout_s, msl_s;
 	bool sizes_given; /* one of the four above was on the command line */
 	bool replace;
+	struct sw_policy policy; /* of all listeners, at the first attach */
+	bool policy_given;
+	enum backend_asked backend; /* of cookies */
+	bool backend_given;
+	const struct sw_secret *secret; /* that hosts share, NULL: random */
 };
+
+/* The words for hook, xdp_mode and backend, in the order of their values. */
+extern const char *const attach_hook_words[], *const attach_mode_words[], *const attach_backend_words[];
 
 /* What became of a device. */
 struct attach_result {
@@ -27,6 +36,12 @@ struct attach_result {
  */
 int loader_attach(const struct dev_list *all, const struct dev *dev,
 		  const struct attach_options *opts, struct attach_result *result);
+
+/*
+ * Is it a device that can be attached: Ethernet, or *raw, packets that start with
+ * their IP header (tun, wireguard, tunnels, PPP), which XDP does not take? -1 with sw_err().
+ */
+int loader_link_layer(const struct dev *dev, bool want_xdp, bool *raw);
 
 /* Undo one device; ifindex need not exist any more. Best effort, never fails. */
 void loader_detach(uint32_t ifindex, const struct sw_device *dev);

@@ -9,15 +9,16 @@
 #include "version.h"
 
 static const struct command *const commands[] = {
-	&cmd_attach, &cmd_detach, &cmd_status, &cmd_states, &cmd_flows, &cmd_listeners,
-	&cmd_verify,   &cmd_replay,
+	&cmd_attach, &cmd_detach, &cmd_status, &cmd_states,  &cmd_flows,  &cmd_listeners,
+	&cmd_guard,  &cmd_allow,  &cmd_deny,   &cmd_attacks, &cmd_top,	  &cmd_events,
+	&cmd_run,    &cmd_doctor, &cmd_verify, &cmd_replay,  &cmd_explain, &cmd_lab,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 
 static void help(void)
 {
 	puts("usage: synward COMMAND [OPTION]...\n\n"
-	     "Watches every TCP handshake that crosses this host's interfaces.\n");
+	     "Watches every TCP handshake that crosses this host's interfaces, and keeps SYN floods from its sockets.\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	puts("\n`synward COMMAND --help` tells its options and gives examples.");
@@ -51,6 +52,8 @@ int main(int argc, char **argv)
 		out.json |= !strcmp(argv[i], "--json");
 	fflush(stdout);
 	fprintf(stderr, "synward: %s\n", sw_err_text());
+	if (status == EXIT_SAID)
+		return EXIT_FAILED;
 	if (out.json) {
 		json_object *doc = json_object_new_object();
 

@@ -8,12 +8,16 @@
 #include <string.h>
 
 #include "fail.h"
+#include "kernelfeatures.h"
 #include "object.h"
 #include "pin.h"
 #include "procfs.h"
 
 static const char *const pinned_maps[] = { "proven",  "half",   "stripes", "listeners", "ports",
-					   "shared", "devices", "stats",   "meta" };
+					   "shared", "devices", "stats",   "meta",
+					   "guards", "control", "secret", "lists",
+					   "served", "sources", "replies", "firsts", "known",
+					   "episodes", "latency", "moves", "readers", "events" };
 #define N_MAPS (sizeof(pinned_maps) / sizeof(*pinned_maps))
 
 /* What libbpf said last, for the one line that a user reads. */
@@ -51,7 +55,7 @@ static int lacks(enum bpf_prog_type type)
 }
 
 /* CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or CAP_SYS_ADMIN, are in effect. */
-static bool privileged(void)
+bool object_privileged(void)
 {
 	const unsigned long long needed = 1ull << 39 | 1ull << 12 | 1ull << 38, admin = 1ull << 21;
 	unsigned long long caps = proc_field("/proc/self/status", "CapEff: %llx");
@@ -64,7 +68,7 @@ static int load_failed(int err)
 	/* the verifier too says EACCES and E2BIG: the reason is told apart by what failed */
 	bool program = !strncmp(libbpf_said, "prog ", 5);
 
-	if ((err == -EPERM || err == -EACCES) && !privileged())
+	if ((err == -EPERM || err == -EACCES) && !object_privileged())
 		return sw_err("not allowed to load BPF programs; run as root, or with CAP_BPF, "
 			      "CAP_NET_ADMIN and CAP_PERFMON");
 	if (lacks(BPF_PROG_TYPE_XDP) || lacks(BPF_PROG_TYPE_SCHED_CLS))
@@ -104,10 +108,16 @@ struct synward_bpf *object_load(const struct object_options *o)
 	skel->rodata->sw_device_slot = o->slot;
 	skel->rodata->sw_device_raw = o->raw;
 	skel->rodata->sw_replaying = o->replaying;
+	skel->rodata->sw_backend = o->backend;
+	skel->rodata->sw_can_conntrack = features_get()->conntrack;
+	if (o->mac)
+		memcpy((void *)skel->rodata->sw_device_mac, o->mac, 6);
 	bpf_map__set_max_entries(skel->maps.proven, o->config->proven_buckets);
 	bpf_map__set_max_entries(skel->maps.half, o->config->half_buckets);
 	err = o->pinned && pin_maps(skel);
 	if (!err) {
+		features_skip_modules(skel->progs.sw_import);
+		libbpf_said[0] = 0;
 		err = synward_bpf__load(skel);
 		if (err)
 			load_failed(err);

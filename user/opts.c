@@ -92,6 +92,35 @@ bool opts_number(const char *name, const char *text, uint64_t min, uint64_t max,
 	return true;
 }
 
+bool opts_duration(const char *name, const char *text, uint64_t *ns)
+{
+	const uint64_t most = 366 * 86400;
+	uint64_t n, unit = 0;
+	char *end;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	switch (*end) {
+	case 's':
+		unit = 1;
+		break;
+	case 'm':
+		unit = 60;
+		break;
+	case 'h':
+		unit = 3600;
+		break;
+	case 'd':
+		unit = 86400;
+	}
+	if (!isdigit((unsigned char)text[0]) || !unit || end[1] || errno || !n || n > most / unit) {
+		sw_err("%s wants a duration such as 90s, 10m, 2h or 7d, not '%s'", name, text);
+		return false;
+	}
+	*ns = n * unit * 1000000000;
+	return true;
+}
+
 int opts_word(const char *name, const char *text, const char *const *words)
 {
 	char list[128] = "";

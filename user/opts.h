@@ -8,6 +8,8 @@
 
 /* Exit statuses: done, it failed, wrong usage; done, and what was checked does not hold. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO = 3 };
+/* Of a command: it failed, and its JSON document has said why. */
+#define EXIT_SAID (-1)
 
 /* A command of synward. run() gets its own name as argv[0]. */
 struct command {
@@ -40,6 +42,9 @@ int opts_bad(const struct command *cmd, const char *fmt, ...) __attribute__((for
 
 /* Whole decimal number within [min, max]; false with sw_err() set, naming the option. */
 bool opts_number(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *value);
+
+/* "90s", "10m", "2h", "7d" in ns, from a second to 366 days; false with sw_err() set. */
+bool opts_duration(const char *name, const char *text, uint64_t *ns);
 
 /* Index of text in a NULL-terminated list of words; -1 with sw_err() set. */
 int opts_word(const char *name, const char *text, const char *const *words);

@@ -40,7 +40,7 @@ void pin_link_path(char *buf, size_t size, int ifindex, const char *hook)
 	snprintf(buf, size, "%s/" PIN_LINK "%d_%s", pin_dir(), ifindex, hook);
 }
 
-static bool is_bpffs(void)
+bool pin_is_mounted(void)
 {
 	struct statfs fs;
 
@@ -52,7 +52,7 @@ static bool is_bpffs(void)
  * then the number tells: the first namespaces have fixed or the lowest inodes
  * (0xeffffff8 by include/uapi/linux/nsfs.h of 6.18, 0xf0000000 or the next before).
  */
-static bool in_init_mount_ns(void)
+bool pin_may_mount(void)
 {
 	struct stat own, init;
 
@@ -65,9 +65,9 @@ static bool in_init_mount_ns(void)
 
 int pin_mount(void)
 {
-	if (is_bpffs())
+	if (pin_is_mounted())
 		return 0;
-	if (!in_init_mount_ns())
+	if (!pin_may_mount())
 		return sw_err("no bpffs at " BPFFS " in this mount namespace, where a pin would not last: "
 			      "use --netns instead of `ip netns exec`, or mount -t bpf bpf " BPFFS);
 	if (mkdir(BPFFS, 0700) && errno != EEXIST)
@@ -82,12 +82,15 @@ int pin_mount(void)
 static int make_dir(const char *path)
 {
 	return mkdir(path, 0700) && errno != EEXIST ?
-		       sw_err("cannot make %s: %s", path, strerror(errno)) :
+		       sw_err("cannot make %s: %s%s", path, strerror(errno),
+			      errno == EACCES ? "; run as root" : "") :
 		       0;
 }
 
+static sigset_t mask_before;
+
 /* An interrupt waits until what was begun is done or undone. */
-static void hold_signals(int how)
+static void hold_signals(void)
 {
 	sigset_t set;
 
@@ -95,13 +98,28 @@ static void hold_signals(int how)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
-	sigprocmask(how, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, &mask_before);
 }
 
-int pin_lock(bool make)
+int pin_adopt(int fd, bool make)
 {
 	struct stat by_fd, by_path;
+	int ret = -3;
 
+	/* whoever held the lock may have removed the directory */
+	if (!fstat(fd, &by_fd) && !stat(PIN_ROOT, &by_path) && by_fd.st_ino == by_path.st_ino) {
+		if (!make || (pin_dir() && !make_dir(pin_dir()))) {
+			hold_signals();
+			return fd;
+		}
+		ret = -1;
+	}
+	close(fd);
+	return ret;
+}
+
+static int lock(bool make, int how)
+{
 	for (;;) {
 		int fd;
 
@@ -114,22 +132,28 @@ int pin_lock(bool make)
 			return sw_err("cannot open " PIN_ROOT ": %s%s", strerror(errno),
 				      errno == EACCES ? "; run as root" : "");
 		}
-		if (flock(fd, LOCK_EX)) {
+		if (flock(fd, how)) {
+			bool busy = errno == EWOULDBLOCK;
+
 			close(fd);
+			if (busy)
+				return -3;
 			return sw_err("cannot lock " PIN_ROOT ": %s", strerror(errno));
 		}
-		/* whoever held the lock may have removed the directory */
-		if (!fstat(fd, &by_fd) && !stat(PIN_ROOT, &by_path) &&
-		    by_fd.st_ino == by_path.st_ino) {
-			if (make && (!pin_dir() || make_dir(pin_dir()))) {
-				close(fd);
-				return -1;
-			}
-			hold_signals(SIG_BLOCK);
+		fd = pin_adopt(fd, make);
+		if (fd != -3)
 			return fd;
-		}
-		close(fd);
 	}
+}
+
+int pin_lock(bool make)
+{
+	return lock(make, LOCK_EX);
+}
+
+int pin_try_lock(bool make)
+{
+	return lock(make, LOCK_EX | LOCK_NB);
 }
 
 void pin_unlock(int fd)
@@ -139,7 +163,7 @@ void pin_unlock(int fd)
 	rmdir(pin_dir());
 	rmdir(PIN_ROOT);
 	close(fd);
-	hold_signals(SIG_UNBLOCK);
+	sigprocmask(SIG_SETMASK, &mask_before, NULL);
 }
 
 static void each(const char *prefix, void (*fn)(const char *path, void *arg), void *arg)
@@ -162,7 +186,7 @@ static void each(const char *prefix, void (*fn)(const char *path, void *arg), vo
 static void remove_pin(const char *path, void *arg)
 {
 	(void)arg;
-	unlink(path);
+	remove(path); /* a reader of events owns a directory */
 }
 
 void pin_remove(const char *prefix)

@@ -19,6 +19,10 @@ const char *pin_dir(void);
 void pin_path(char *buf, size_t size, const char *name);
 void pin_link_path(char *buf, size_t size, int ifindex, const char *hook);
 
+/* Is bpffs at /sys/fs/bpf; and would a mount of it last beyond this process's mount namespace? */
+bool pin_is_mounted(void);
+bool pin_may_mount(void);
+
 /*
  * Make bpffs available at /sys/fs/bpf: mounts it when it is not, but only in
  * init's mount namespace (in another one a pin would die with the namespace),
@@ -34,6 +38,13 @@ int pin_mount(void);
  * none was to be made. pin_unlock() removes directories that are empty.
  */
 int pin_lock(bool make);
+/* The same without waiting: -3 when another command has it. */
+int pin_try_lock(bool make);
+/*
+ * The same of the directory PIN_ROOT, which the caller has opened and locked. -3:
+ * another one is in its place since. It is closed when this fails.
+ */
+int pin_adopt(int fd, bool make);
 void pin_unlock(int fd);
 
 /* Remove every pin of the current namespace whose name starts with prefix. */

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "snapshot.h"
+
+/* A histogram of large tables is counted by several threads: memory is what it waits for. */
+#define PARTS_MAX 4
+#define PARTS_FROM 16384 /* buckets */
 
 static const char *const state_names[] = {
 #define SW_X(name) #name,
@@ -81,15 +87,18 @@ static bool read_slot(const struct sw_bucket *b, int i, struct sw_flow *to)
 	return to->ctl.lock & SW_LIVE;
 }
 
-static int walk(const struct store *s, enum sw_table table, flow_fn fn, void *arg)
+/* Of the table's buckets, the part-th of so many equal parts. */
+static int walk(const struct store *s, enum sw_table table, uint32_t part, uint32_t parts,
+		flow_fn fn, void *arg)
 {
 	const struct sw_config *cfg = &s->meta.config;
-	const struct sw_bucket *b = table == SW_PROVEN ? s->proven : s->half;
-	uint32_t buckets = table == SW_PROVEN ? cfg->proven_buckets : cfg->half_buckets;
+	const struct sw_bucket *b = table == SW_PROVEN ? s->proven : s->half, *end;
+	uint64_t buckets = table == SW_PROVEN ? cfg->proven_buckets : cfg->half_buckets;
 	struct flow_view v = { .proven = table == SW_PROVEN, .now = snapshot_now() };
 	uint32_t now_s = v.now / SW_NS_PER_SEC;
 
-	for (uint32_t n = 0; n < buckets; n++, b++) {
+	end = b + buckets * (part + 1) / parts;
+	for (b += buckets * part / parts; b < end; b++) {
 		for (int i = 0; i < SW_WAYS; i++) {
 			uint32_t stamp = b->stamp[i];
 			int ret;
@@ -117,25 +126,30 @@ static int walk(const struct store *s, enum sw_table table, flow_fn fn, void *ar
 
 int snapshot_flows(const struct store *s, flow_fn fn, void *arg)
 {
-	int ret = walk(s, SW_HALF, fn, arg);
+	int ret = walk(s, SW_HALF, 0, 1, fn, arg);
 
-	return ret ? ret : walk(s, SW_PROVEN, fn, arg);
+	return ret ? ret : walk(s, SW_PROVEN, 0, 1, fn, arg);
 }
 
+/* What one thread counts. */
 struct count {
-	struct histogram *h;
+	const struct store *s;
+	struct histogram h;
 	uint32_t ifindex;
+	uint32_t part, parts;
+	pthread_t thread;
 };
 
 static int count_flow(const struct flow_view *v, void *arg)
 {
 	struct count *c = arg;
-	struct histogram *h = c->h;
+	struct histogram *h = &c->h;
 	int server = sw_server(&v->f), local = flow_local(&v->f);
 
 	if (c->ifindex && v->f.ifindex != c->ifindex)
 		return 0;
 	h->flows++;
+	h->unproven += !v->proven;
 	h->half_open += !!(v->f.flags & SW_F_HALF);
 	h->pending += !!(v->f.flags & SW_F_PENDING);
 	h->client[v->state[server ^ 1]]++;
@@ -147,12 +161,54 @@ static int count_flow(const struct flow_view *v, void *arg)
 	return 0;
 }
 
+static void *count_part(void *arg)
+{
+	struct count *c = arg;
+
+	walk(c->s, SW_HALF, c->part, c->parts, count_flow, c);
+	walk(c->s, SW_PROVEN, c->part, c->parts, count_flow, c);
+	return NULL;
+}
+
+static void add_up(struct histogram *to, const struct histogram *h)
+{
+	to->flows += h->flows;
+	to->unproven += h->unproven;
+	to->half_open += h->half_open;
+	to->pending += h->pending;
+	for (int i = 0; i < SW_STATE_COUNT; i++) {
+		to->client[i] += h->client[i];
+		to->server[i] += h->server[i];
+		to->local[i] += h->local[i];
+		to->remote[i] += h->remote[i];
+	}
+}
+
 void snapshot_histogram(const struct store *s, uint32_t ifindex, struct histogram *h)
 {
-	struct count c = { h, ifindex };
+	const struct sw_config *cfg = &s->meta.config;
+	struct count c[PARTS_MAX] = { 0 };
+	uint32_t parts = 1;
 
+	if (cfg->proven_buckets + cfg->half_buckets >= PARTS_FROM) {
+		long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+		parts = cpus < 1 ? 1 : cpus > PARTS_MAX ? PARTS_MAX : cpus;
+	}
+	for (uint32_t i = 0; i < parts; i++)
+		c[i] = (struct count){ .s = s, .ifindex = ifindex, .part = i, .parts = parts };
+	for (uint32_t i = 1; i < parts; i++)
+		if (pthread_create(&c[i].thread, NULL, count_part, &c[i]))
+			c[i].thread = 0;
+	count_part(&c[0]);
 	memset(h, 0, sizeof(*h));
-	snapshot_flows(s, count_flow, &c);
+	for (uint32_t i = 0; i < parts; i++) {
+		if (i && c[i].thread)
+			pthread_join(c[i].thread, NULL);
+		else if (i) /* there was no thread to be had */
+			count_part(&c[i]);
+		add_up(h, &c[i].h);
+	}
 }
 
 struct listener_gauges snapshot_gauges(const struct store *s, const struct sw_listener *l)

@@ -13,7 +13,7 @@ struct flow_view {
 	uint32_t ends_s;   /* half-open table: seconds until it ends */
 };
 
-/* All flows that are alive now; fn non-zero ends the walk and is returned. */
+/* All flows that are alive now, of a store with its flows; fn non-zero ends the walk and is returned. */
 typedef int (*flow_fn)(const struct flow_view *v, void *arg);
 int snapshot_flows(const struct store *s, flow_fn fn, void *arg);
 
@@ -23,13 +23,14 @@ uint64_t snapshot_now(void);
 /* The histogram of both endpoints. */
 struct histogram {
 	uint64_t flows;
+	uint64_t unproven;	/* of these, in the half-open table */
 	uint64_t half_open;	/* entries that hold a +1, see also the listeners' gauges */
 	uint64_t pending;
 	uint64_t client[SW_STATE_COUNT], server[SW_STATE_COUNT];
 	uint64_t local[SW_STATE_COUNT], remote[SW_STATE_COUNT];
 };
 
-/* ifindex 0: of all devices. */
+/* ifindex 0: of all devices. A store with its flows (store_open_flows()). */
 void snapshot_histogram(const struct store *s, uint32_t ifindex, struct histogram *h);
 
 /* The gauges of a listener at this moment. */

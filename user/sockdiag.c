@@ -53,9 +53,9 @@ static bool ulp_is_mptcp(const struct nlattr *ulp_info)
 
 /*
  * INET_DIAG_SKV6ONLY, INET_DIAG_MARK and INET_DIAG_ULP_INFO have no bit in
- * idiag_ext (8 bits, attributes 1 to 8): inet_diag_msg_attrs_fill() and
- * tcp_diag_get_aux() send them unasked, the mark and, before 6.15, the last
- * only to CAP_NET_ADMIN.
+ * idiag_ext (8 bits, attributes 1 to 8): inet_diag_msg_attrs_fill() sends the
+ * first two unasked, tcp_diag_get_aux() the last beside INET_DIAG_INFO; the mark
+ * and, before 6.15, the last only to CAP_NET_ADMIN.
  */
 static void read_attrs(struct ksock *sk, const struct nlmsghdr *nlh)
 {

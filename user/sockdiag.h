@@ -18,7 +18,7 @@ struct ksock {
 			       * a TIME_WAIT socket in its FIN_WAIT_2 phase says
 			       * TCP_FIN_WAIT2, as ss does */
 	bool v6only;	      /* IPV6_V6ONLY of an AF_INET6 listener (INET_DIAG_SKV6ONLY) */
-	bool mptcp;	      /* listener with the MPTCP ULP (INET_DIAG_ULP_INFO name "mptcp") */
+	bool mptcp;	      /* listener with the MPTCP ULP (INET_DIAG_ULP_INFO name "mptcp"); with_info only */
 	uint32_t src[4];      /* local address, network byte order; IPv4 in src[0] */
 	uint32_t dst[4];      /* remote address, likewise; 0 for a listener */
 	uint16_t sport;	      /* host byte order */

@@ -78,12 +78,22 @@ static int read_one(const char *name, void *value)
 	return ret ? sw_err("cannot read map %s: %s", name, strerror(errno)) : 0;
 }
 
-int store_open(struct store *s)
+int store_reload(struct store *s)
 {
 	struct sw_shared shared;
 
+	if (read_one("shared", &shared) || read_devices(s))
+		return -1;
+	s->evicted = shared.evicted;
+	s->n_listeners = shared.listeners < SW_MAX_LISTENERS ? shared.listeners :
+							       SW_MAX_LISTENERS - 1;
+	return 0;
+}
+
+int store_open(struct store *s)
+{
 	memset(s, 0, sizeof(*s));
-	s->stats_fd = -1;
+	s->stats_fd = s->latency_fd = s->moves_fd = -1;
 	s->netns = netns_inode();
 	if (!s->netns)
 		return -1;
@@ -97,16 +107,26 @@ int store_open(struct store *s)
 	default:
 		return -1;
 	}
-	if (read_one("shared", &shared) || read_devices(s))
+	if (store_reload(s))
 		return -1;
-	s->evicted = shared.evicted;
-	s->n_listeners = shared.listeners < SW_MAX_LISTENERS ? shared.listeners :
-							       SW_MAX_LISTENERS - 1;
-	s->proven = map_table("proven", s->meta.config.proven_buckets * sizeof(struct sw_bucket));
-	s->half = map_table("half", s->meta.config.half_buckets * sizeof(struct sw_bucket));
 	s->listeners = map_table("listeners", SW_MAX_LISTENERS * sizeof(struct sw_listener));
 	s->stats_fd = open_map("stats");
-	if (!s->proven || !s->half || !s->listeners || s->stats_fd < 0) {
+	s->latency_fd = open_map("latency");
+	s->moves_fd = open_map("moves");
+	if (!s->listeners || s->stats_fd < 0) {
+		store_close(s);
+		return -1;
+	}
+	return 0;
+}
+
+int store_open_flows(struct store *s)
+{
+	if (store_open(s))
+		return -1;
+	s->proven = map_table("proven", s->meta.config.proven_buckets * sizeof(struct sw_bucket));
+	s->half = map_table("half", s->meta.config.half_buckets * sizeof(struct sw_bucket));
+	if (!s->proven || !s->half) {
 		store_close(s);
 		return -1;
 	}
@@ -123,8 +143,12 @@ void store_close(struct store *s)
 		munmap((void *)s->listeners, SW_MAX_LISTENERS * sizeof(struct sw_listener));
 	if (s->stats_fd >= 0)
 		close(s->stats_fd);
+	if (s->latency_fd >= 0)
+		close(s->latency_fd);
+	if (s->moves_fd >= 0)
+		close(s->moves_fd);
 	memset(s, 0, sizeof(*s));
-	s->stats_fd = -1;
+	s->stats_fd = s->latency_fd = s->moves_fd = -1;
 }
 
 const struct store_device *store_device(const struct store *s, const char *name)
@@ -144,23 +168,45 @@ const char *store_device_name(const struct store *s, uint32_t ifindex, char *buf
 	return ifindex ? if_indextoname(ifindex, buf) : NULL;
 }
 
-int stats_add(int fd, uint32_t slot, uint64_t sum[SW_R_COUNT])
+/* A value of a map that is kept per CPU: its n counters, added up. */
+static int add_cpus(int fd, const char *name, uint32_t key, uint64_t *sum, size_t n)
 {
 	int cpus = libbpf_num_possible_cpus(), ret = -1;
-	struct sw_stats *all = cpus > 0 ? calloc(cpus, sizeof(*all)) : NULL;
+	uint64_t *all = cpus > 0 ? calloc(cpus, n * sizeof(*all)) : NULL;
 
 	if (!all)
 		return sw_err("cannot count CPUs");
-	if (!bpf_map_lookup_elem(fd, &slot, all)) {
-		for (int cpu = 0; cpu < cpus; cpu++)
-			for (int i = 0; i < SW_R_COUNT; i++)
-				sum[i] += all[cpu].reasons[i];
+	if (!bpf_map_lookup_elem(fd, &key, all)) {
+		for (size_t i = 0; i < cpus * n; i++)
+			sum[i % n] += all[i];
 		ret = 0;
 	} else {
-		sw_err("cannot read map stats: %s", strerror(errno));
+		sw_err("cannot read map %s: %s", name, strerror(errno));
 	}
 	free(all);
 	return ret;
+}
+
+int stats_add(int fd, uint32_t slot, uint64_t sum[SW_R_COUNT])
+{
+	return add_cpus(fd, "stats", slot, sum, SW_R_COUNT);
+}
+
+int store_latency(const struct store *s, struct sw_latency *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	if (s->latency_fd < 0)
+		return 0;
+	return add_cpus(s->latency_fd, "latency", 0, (uint64_t *)sum,
+			sizeof(*sum) / sizeof(uint64_t));
+}
+
+int store_moves(const struct store *s, struct sw_moves *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	if (s->moves_fd < 0)
+		return 0;
+	return add_cpus(s->moves_fd, "moves", 0, (uint64_t *)sum, sizeof(*sum) / sizeof(uint64_t));
 }
 
 int store_reasons(const struct store *s, uint32_t slot, uint64_t sum[SW_R_COUNT])

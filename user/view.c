@@ -3,6 +3,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "out.h"
 #include "view.h"
@@ -32,17 +33,37 @@ json_object *view_device(const struct sw_device *dev, uint32_t ifindex)
 	return doc;
 }
 
-json_object *view_reasons(const uint64_t count[SW_R_COUNT])
+const char *view_reason(enum sw_reason reason)
 {
 	static const char *const names[] = {
 #define SW_X(name, text, meaning) text,
 		SW_REASONS(SW_X)
 #undef SW_X
 	};
+
+	return names[reason];
+}
+
+json_object *view_reasons(const uint64_t count[SW_R_COUNT])
+{
 	json_object *doc = json_object_new_object();
 
 	for (int i = 0; i < SW_R_COUNT; i++)
-		add(doc, names[i], json_object_new_int64(count[i]));
+		add(doc, view_reason(i), json_object_new_int64(count[i]));
+	return doc;
+}
+
+unsigned int view_nth_state(int i)
+{
+	return (i + 1) % SW_STATE_COUNT;
+}
+
+json_object *view_states(const uint64_t n[SW_STATE_COUNT])
+{
+	json_object *doc = json_object_new_object();
+
+	for (int i = 0; i < SW_STATE_COUNT; i++)
+		add(doc, state_name(view_nth_state(i)), json_object_new_int64(n[view_nth_state(i)]));
 	return doc;
 }
 
@@ -80,7 +101,8 @@ json_object *view_side(const struct flow_view *v, int side)
 
 static const char *opened(const struct sw_flow *f)
 {
-	return f->flags & SW_F_IMPORTED	   ? "socket" :
+	return f->flags & SW_F_COOKIE	   ? "cookie" :
+	       f->flags & SW_F_IMPORTED	   ? "socket" :
 	       f->flags & SW_F_MIDSTREAM   ? "midstream" :
 	       f->flags & SW_F_SIMULTANEOUS ? "simultaneous" :
 					     "active";
@@ -144,6 +166,87 @@ void view_flow(json_object *doc, const struct sw_config *cfg, const char *dev,
 				       json_object_new_string(f->flags & SW_F_RST_SERVER ? "server" :
 											   "client") :
 				       NULL);
+}
+
+const char *view_handshake(const struct sw_flow *f)
+{
+	if (f->flags & SW_F_COMPLETED)
+		return "complete";
+	if (f->flags & SW_F_RST && !(f->flags & SW_F_MIDSTREAM))
+		return f->flags & SW_F_RST_SERVER && !(f->flags & SW_F_SYNACK) ? "refused" :
+										  "aborted";
+	if (f->flags & SW_F_SYNACK)
+		return "half-open";
+	if (f->flags & SW_F_MIDSTREAM)
+		return "midstream";
+	return f->flags & SW_F_BOTH(SW_F_SYN_SEEN) ? "syn" : "none";
+}
+
+json_object *view_time(uint64_t monotonic_ns)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	return out_time(wall.tv_sec * SW_NS_PER_SEC + wall.tv_nsec - snapshot_now() + monotonic_ns);
+}
+
+json_object *view_guard(const struct guard_state *state, uint64_t now)
+{
+	const struct sw_policy *p = &state->policy;
+	json_object *doc = json_object_new_object();
+
+	add(doc, "mode", json_object_new_string(guard_mode_name(p->mode)));
+	add(doc, "dry_run", json_object_new_boolean(p->dry_run));
+	add(doc, "armed", json_object_new_boolean(state->armed));
+	add(doc, "armed_for_ms", json_object_new_int64(state->armed_for_ms));
+	add(doc, "method", json_object_new_string(guard_method_name(p->method)));
+	add(doc, "serves", json_object_new_string(guard_serves_name(state->serves)));
+	add(doc, "why", json_object_new_string(state->why));
+	add(doc, "high", json_object_new_int64(state->high));
+	add(doc, "low", json_object_new_int64(state->low));
+	add(doc, "hold_s", json_object_new_int64(p->hold_s));
+	add(doc, "until", state->until_ns > now ? view_time(state->until_ns) : NULL);
+	return doc;
+}
+
+static json_object *view_limits(const struct sw_control *c)
+{
+	json_object *doc = json_object_new_object(), *prefix = json_object_new_array();
+
+	for (int i = 0; i < 2; i++)
+		json_object_array_add(prefix, json_object_new_int(c->prefix_bits[i]));
+	add(doc, "source_rate", json_object_new_int64(c->source_rate));
+	add(doc, "prefix", prefix);
+	add(doc, "prefix_rate", json_object_new_int64(c->prefix_rate));
+	add(doc, "reply_rate", json_object_new_int64(c->reply_rate));
+	add(doc, "core_rate", json_object_new_int64(c->core_rate));
+	add(doc, "total_rate", json_object_new_int64(c->total_rate));
+	return doc;
+}
+
+json_object *view_guard_all(const struct guard *g, const struct store *s, uint64_t now)
+{
+	struct guard_state all = guard_state(g, s, 0, now);
+	json_object *doc = json_object_new_object();
+	int armed = 0, own = 0;
+
+	for (uint32_t i = 1; i <= s->n_listeners; i++) {
+		if (!(s->listeners[i].flags & SW_L_USED))
+			continue;
+		armed += guard_state(g, s, i, now).armed;
+		own += g->guards[i].own;
+	}
+	add(doc, "mode", json_object_new_string(guard_mode_name(all.policy.mode)));
+	add(doc, "dry_run", json_object_new_boolean(all.policy.dry_run));
+	add(doc, "method", json_object_new_string(guard_method_name(all.policy.method)));
+	add(doc, "high", out_maybe(all.policy.high, all.policy.high));
+	add(doc, "low", out_maybe(all.policy.low, all.policy.low));
+	add(doc, "hold_s", json_object_new_int64(all.policy.hold_s));
+	add(doc, "until", all.until_ns ? view_time(all.until_ns) : NULL);
+	add(doc, "limits", view_limits(g->control));
+	add(doc, "armed", json_object_new_int(armed));
+	add(doc, "own", json_object_new_int(own));
+	return doc;
 }
 
 void view_cell_client(json_object *row, char *text, size_t size)

@@ -2,18 +2,22 @@
 #ifndef SW_ABI_H
 #define SW_ABI_H
 
+#include "admit.h"
+#include "event.h"
 #include "import.h"
-#include "listener.h"
+#include "latency.h"
+#include "moves.h"
 
 /*
  * The contract between the BPF object and user space, beside the structures
  * of flow.h, table.h and listener.h. Raise SW_ABI when a structure or a map
  * changes its meaning: user space refuses pinned maps of another version.
  */
-#define SW_ABI 1u
+#define SW_ABI 4u
 #define SW_MAGIC 0x73796e77u /* "synw" */
 
 #define SW_DEV_NAME_LEN 16
+
 
 /* Map "meta", one entry: what the maps are. Written by attach, constant. */
 struct sw_meta {
@@ -25,6 +29,8 @@ struct sw_meta {
 	__u32 max_flows;   /* as asked for at attach */
 	__u32 max_half_open;
 	struct sw_config config;
+	__u32 backend;	   /* enum sw_backend */
+	__u32 pad;
 	char version[32];  /* of the synward that made the maps */
 };
 
@@ -33,6 +39,8 @@ struct sw_shared {
 	__u32 listeners; /* entries of "listeners" in use, entry 0 included */
 	__u32 learned;	 /* of these, learned from SYN-ACKs of other hosts */
 	__u64 evicted;	 /* live flows that a full proven table gave up */
+	__u32 episodes;	 /* of arming, so far */
+	__u32 pad;
 };
 
 enum sw_hook { SW_HOOK_TC, SW_HOOK_XDP, SW_HOOK_EGRESS_ONLY };
@@ -47,6 +55,8 @@ struct sw_device {
 	__u8 xdp_mode;	/* enum sw_xdp_mode */
 	__u8 clsact;	/* tc programs are filters on clsact, not tcx links */
 	__u8 clsact_ours; /* and the qdisc was made by attach */
+	__u8 conntrack; /* nf_conntrack is told of connections that a cookie opened */
+	__u8 pad[7];
 };
 
 /* Map "stats": key slot of the device; per CPU. Written by the BPF programs. */
@@ -80,7 +90,8 @@ struct sw_replay {
 
 /* Answer of sw_import: enum sw_import_result for a flow, the index for a listener. */
 
-_Static_assert(sizeof(struct sw_device) == 32, "no holes");
+_Static_assert(sizeof(struct sw_device) == 40, "no holes");
+_Static_assert(sizeof(struct sw_served) == 40, "no holes");
 _Static_assert(sizeof(struct sw_import) == 72, "no holes");
 _Static_assert(sizeof(struct sw_listener) == 88 + 3 * 8 * SW_RING, "no holes");
 

@@ -46,6 +46,7 @@ struct sw_pkt {
 	__u32 ack;	   /* 0 without SW_TH_ACK */
 	__u32 len;	   /* payload bytes (of a GSO packet: all of them) */
 	__u32 tsval;	   /* with SW_OPT_TS */
+	__u32 tsecr;	   /* the same */
 	__u32 path;	   /* ifindex << 1 | egress; 0 in a replay */
 	__u16 flags;	   /* SW_TH_* */
 	__u16 win;	   /* as sent, not scaled */
@@ -57,6 +58,7 @@ struct sw_pkt {
 	__u16 listener;	   /* of the endpoint that a SYN goes to or a SYN-ACK comes from; 0 none */
 	__u8 overflowed;   /* SYN-ACKs of that listener went untracked lately */
 	__u8 fragment;	   /* the first of several: its payload is not complete */
+	__u8 obscured;	   /* in fragments, or behind more IPv6 headers than are parsed */
 	__u8 l3_off;	   /* where the IP header starts */
 	__u16 l4_off;	   /* where the TCP header starts */
 	__u16 l4_len;	   /* TCP header + payload, 0 when more than 64 KiB */
@@ -126,6 +128,13 @@ union sw_ctl {
 #define SW_F_CROSSED 0x20000000u /* the FINs crossed: closed simultaneously */
 
 #define SW_F_BOTH(flag) ((flag) | (flag) << 1)
+#define SW_F_COOKIE 0x40000000u	/* opened by a cookie of the guard */
+#define SW_F_UNJUDGED 0x80000000u /* and whether the kernel has it is not known yet */
+
+/* sw_flow.admitted */
+#define SW_ADMIT_ECN 0x1  /* the handshake agreed to ECN */
+#define SW_ADMIT_DONE 0x2 /* the kernel was given the connection */
+#define SW_ADMIT_BAD 0x4  /* and had it not when a later segment came */
 
 /*
  * One connection as the mirror sees it: a slot of either table. Times are
@@ -152,7 +161,9 @@ struct sw_flow {
 	__u8 syn_rtx;	 /* retransmissions, saturating */
 	__u8 synack_rtx;
 	__u8 fin_rtx;
-	__u8 pad[3];
+	__u8 admitted;	 /* SW_ADMIT_*, with SW_F_COOKIE; writer: tc ingress */
+	__u8 pad;
+	__u16 admit_cpu; /* which gave it to the kernel, with SW_ADMIT_DONE */
 };
 
 #define SW_UNSEEN 0xffffffffu /* of server_us, client_us */

@@ -57,9 +57,12 @@ static sw_inline __u64 sw_gauge_read(const struct sw_gauge *g, __u32 now_s, __u3
 	for (__u32 i = 0; i < SW_RING; i++) {
 		__u64 slot = *(volatile const __u64 *)&g->slot[i];
 
-		/* a CPU whose clock is a second ahead has counted already */
-		if (now_s + 1 - sw_slot_second(slot) <= timeout_s)
-			sum += sw_slot_count(slot);
+		/* a CPU whose clock is a second ahead has counted already; no branch */
+		__u64 young = (__u64)((__s64)(__u32)(now_s + 1 - sw_slot_second(slot)) - 1 -
+				      timeout_s) >> 63;
+
+		sw_hide(young);
+		sum += sw_slot_count(slot) & -(__s64)young;
 	}
 	return sum > 0 ? sum : 0; /* a -1 can be here before its +1 */
 }

@@ -241,12 +241,14 @@ static sw_inline void sw_mirror(struct sw_tables *t, const struct sw_pkt *p, str
 	__u32 now_s = now / SW_NS_PER_SEC;
 	bool finished = false, reopens = false, proven;
 
+	/* The stripe lock keeps others off this flow: one that cannot be claimed is being replaced. */
+	if (old.bucket && !sw_claim(sw_flow_of(old), &p->key))
+		old.bucket = 0;
 	if (old.bucket) {
 		struct sw_flow *f = sw_flow_of(old);
 
 		if (sw_ended(f, now, cfg)) {
-			if (sw_claim(f, &p->key))
-				sw_drop(old);
+			sw_drop(old);
 			old.bucket = 0;
 		} else {
 			finished = sw_proven_class(f) != SW_CLASS_OPEN;
@@ -266,15 +268,18 @@ static sw_inline void sw_mirror(struct sw_tables *t, const struct sw_pkt *p, str
 	proven = old.bucket && !reopens && !(at.bucket && p->flags & (SW_TH_SYN | SW_TH_RST));
 	if (proven)
 		at = old;
-	/* The stripe lock keeps others off this flow: one that cannot be claimed is being replaced. */
-	if (!at.bucket || !sw_claim(sw_flow_of(at), &p->key)) {
-		proven = false;
+	else if (old.bucket)
+		sw_release(sw_flow_of(old), SW_LIVE);
+	if (!proven && (!at.bucket || !sw_claim(sw_flow_of(at), &p->key))) {
 		at = sw_create(t, p, now, cfg, ch);
 		if (!at.bucket)
 			return;
 	}
 
+	ch->was[0] = sw_flow_of(at)->ctl.state[0];
+	ch->was[1] = sw_flow_of(at)->ctl.state[1];
 	sw_observe(sw_flow_of(at), p, now, ch);
+	sw_note_ends(sw_flow_of(at), ch);
 
 	if (!proven)
 		return sw_settle_half(t, p, h, at, old, now, cfg, ch);

@@ -26,6 +26,9 @@
 #define SW_CH_STATE 0x0200u	 /* an endpoint's state changed */
 #define SW_CH_RESTAMP 0x0400u	 /* restarts its time: 2 MSL */
 #define SW_CH_STORED 0x0800u	 /* entered a table */
+#define SW_CH_COOKIE_OK 0x2000u /* the kernel has a connection that opened by cookie */
+#define SW_CH_COOKIE_BAD 0x4000u
+#define SW_CH_ADMITTED 0x8000u	/* opened by a cookie */
 #define SW_CH_EVICTED 0x1000u	 /* a full proven table gave up another flow for it */
 
 /* A +1 of a gauge that has to be given back, or taken. */
@@ -41,12 +44,19 @@ struct sw_gauge_ref {
 #define SW_G_HALF_SUB 0x08
 #define SW_G_LOST_ADD 0x10 /* a half-open handshake that no entry holds */
 
+/* sw_change.ends: which endpoint is what */
+#define SW_E_SERVER 0x1 /* endpoint 1 is the server, else endpoint 0 */
+#define SW_E_LOCAL 0x2	/* [2] it is this host */
+
 struct sw_change {
 	__u32 what;	    /* SW_CH_* */
 	__u16 reason;	    /* enum sw_reason */
 	__u16 listener;	    /* of the flow */
 	__u16 scratch;	    /* for sw_opaque() */
-	__u16 pad;
+	__u8 offered;	    /* SW_OPT_* of the SYN that a SYN-ACK answers; 0 when it was not seen */
+	__u8 ends;	    /* SW_E_*, with SW_CH_STATE */
+	__u8 state[2];	    /* of both endpoints afterwards, with SW_CH_STATE */
+	__u8 was[2];	    /* and before */
 	struct sw_gauge_ref sub;    /* what this flow gives back (old birth) */
 	struct sw_gauge_ref add;    /* what it takes (now) */
 	struct sw_gauge_ref victim; /* what the flow that it replaced gives back */
@@ -57,6 +67,14 @@ struct sw_change {
 static sw_inline void sw_ignore(struct sw_change *ch, __u16 reason)
 {
 	ch->reason = reason;
+}
+
+/* What an event tells of the flow. */
+static sw_inline void sw_note_ends(const struct sw_flow *f, struct sw_change *ch)
+{
+	ch->state[0] = f->ctl.state[0];
+	ch->state[1] = f->ctl.state[1];
+	ch->ends = sw_server(f) | (f->flags & SW_F_BOTH(SW_F_LOCAL)) << 1;
 }
 
 static sw_inline void sw_inc8(__u8 *n)
@@ -187,7 +205,7 @@ static sw_inline void sw_complete(struct sw_flow *f, const struct sw_pkt *p, __u
 	if (f->flags & SW_F_COMPLETED)
 		return;
 	f->flags |= SW_F_COMPLETED;
-	f->client_us = sw_us(sw_age(now, f->mark));
+	f->client_us = f->mark ? sw_us(sw_age(now, f->mark)) : SW_UNSEEN; /* imported: not seen */
 	f->mark = 0;
 	ch->client_us = f->client_us;
 	ch->server_us = f->server_us;
@@ -230,11 +248,10 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 		f->flags |= SW_F_SIMULTANEOUS | SW_F_AMBIGUOUS;
 		sw_step(f, r, SW_EV_SYN, now, ch);
 	} else if (!(f->flags & SW_F_SEQ << r)) {
-		/* imported: the host's own retransmission tells both ISNs, and that no FIN came */
+		/* imported: the host's own retransmission tells both ISNs */
 		if (!p->sender_local || state != SW_SYN_RCVD)
 			return sw_ignore(ch, SW_R_UNVERIFIED);
 		sw_infer_syn(f, r, p);
-		f->flags &= ~(SW_F_FIN_MAYBE << r);
 	} else if (state == SW_SYN_SENT || !sw_after(p->ack, R->iss) || sw_after(p->ack, R->max)) {
 		/* the own stack knows which of several SYNs it has taken; the last may be forged */
 		if (!p->sender_local || state == SW_SYN_SENT || state >= SW_ESTABLISHED)
@@ -286,7 +303,10 @@ static sw_inline void sw_on_synack(struct sw_flow *f, __u32 s, const struct sw_p
 			ch->what |= SW_CH_SYNACK_RTX;
 		}
 	}
+	if (p->sender_local) /* an end that waits for the final ACK has taken no FIN */
+		f->flags &= ~(SW_F_FIN_MAYBE << r);
 	f->last = now;
+	ch->offered = f->flags & SW_F_SYN_SEEN << r ? R->opts : 0;
 	sw_step(f, s, SW_EV_SYNACK, now, ch);
 }
 
@@ -644,6 +664,15 @@ static sw_inline void sw_observe(struct sw_flow *f, const struct sw_pkt *p, __u6
 	ch->reason = SW_R_OBSERVED;
 	if (p->sender_local)
 		f->flags |= SW_F_LOCAL << s;
+	if (f->flags & SW_F_UNJUDGED && p->sender_local && s == sw_server(f)) {
+		f->flags &= ~SW_F_UNJUDGED;
+		/* a socket's own RST has an ACK, one for want of a socket has none (RFC 9293 section 3.5.2);
+		 * and after the client's RST there is none to be had */
+		if ((p->flags & (SW_TH_RST | SW_TH_ACK)) != SW_TH_RST)
+			ch->what |= SW_CH_COOKIE_OK;
+		else if (!(f->flags & SW_F_RST))
+			ch->what |= SW_CH_COOKIE_BAD;
+	}
 	if (!f->ifindex) /* imported */
 		f->ifindex = p->path >> 1;
 	if (f->flags & SW_F_RST && !sw_after_rst(f, s, p, now, ch))
@@ -684,7 +713,7 @@ static sw_inline bool sw_observe_data(struct sw_flow *f, const struct sw_pkt *p,
 	if (p->flags & (SW_TH_SYN | SW_TH_FIN | SW_TH_RST))
 		return false;
 	if (f->ctl.state[0] != SW_ESTABLISHED || f->ctl.state[1] != SW_ESTABLISHED ||
-	    f->flags & SW_F_BOTH(SW_F_FIN_MAYBE | SW_F_FIN) ||
+	    f->flags & (SW_F_BOTH(SW_F_FIN_MAYBE | SW_F_FIN) | SW_F_UNJUDGED) ||
 	    (f->flags & SW_F_BOTH(SW_F_SEQ)) != SW_F_BOTH(SW_F_SEQ))
 		return false;
 	if (sw_after(p->ack, R->max) || sw_before(p->ack, ack) || sw_after(p->seq, nxt) ||

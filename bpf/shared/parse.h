@@ -61,11 +61,53 @@ static sw_inline bool sw_valid_flags(__u16 flags)
 	return false;
 }
 
+static sw_inline bool sw_is_mss(__be32 option)
+{
+	return (option & sw_htonl(0xffff0000)) == sw_htonl(0x02040000);
+}
+
+/* Options of a SYN of Linux, five words: MSS, SACK permitted, timestamps, NOP, window scale. */
+static sw_inline bool sw_is_usual_syn(const __be32 *word)
+{
+	return sw_is_mss(word[0]) && word[1] == sw_htonl(0x0402080a) &&
+	       (word[4] & sw_htonl(0xffffff00)) == sw_htonl(0x01030300);
+}
+
+/*
+ * What Linux sends (tcp_options_write), told by whole words: the above, and NOP,
+ * NOP, timestamps later on. False, and nothing taken, when it is anything else.
+ * What is learned here of off and len is forgotten: or all that follows would be
+ * verified twice (6.18).
+ */
+static sw_inline bool sw_parse_usual_options(const void *data, const void *end, __u32 off,
+					     __u32 len, struct sw_pkt *p)
+{
+	const __be32 *word = data + (sw_opaque(&p->scratch, off) & 0x1ff);
+	__u8 shift;
+
+	len = sw_opaque(&p->scratch, len);
+	if (len == 12 && (const void *)(word + 3) <= end && word[0] == sw_htonl(0x0101080a)) {
+		p->tsval = sw_ntohl(word[1]);
+		p->tsecr = sw_ntohl(word[2]);
+		p->opts |= SW_OPT_TS;
+		return true;
+	}
+	if (len != 20 || (const void *)(word + 5) > end || !sw_is_usual_syn(word))
+		return false;
+	shift = sw_ntohl(word[4]);
+	p->mss = sw_ntohl(word[0]);
+	p->tsval = sw_ntohl(word[2]);
+	p->tsecr = sw_ntohl(word[3]);
+	p->wscale = shift > 14 ? 14 : shift;
+	p->opts |= SW_OPT_MSS | SW_OPT_SACK | SW_OPT_TS | SW_OPT_WSCALE;
+	return true;
+}
+
 /* Options, where they count: on SYN, FIN and RST (RFC 9293 section 3.2, RFC 7323). */
 static sw_inline int sw_parse_options(const void *data, const void *end, __u32 off, __u32 len,
 				      struct sw_pkt *p)
 {
-	__u32 at = 0;
+	__u32 at = sw_parse_usual_options(data, end, off, len, p) ? len : 0;
 
 	for (int i = 0; i < SW_MAX_TCP_OPTIONS; i++) {
 		const __u8 *o;
@@ -96,8 +138,9 @@ static sw_inline int sw_parse_options(const void *data, const void *end, __u32 o
 			p->opts |= SW_OPT_WSCALE;
 		} else if (o[0] == 4 && size == 2) {
 			p->opts |= SW_OPT_SACK;
-		} else if (o[0] == 8 && size == 10 && (const void *)(o + 6) <= end) {
+		} else if (o[0] == 8 && size == 10 && (const void *)(o + 10) <= end) {
 			p->tsval = (__u32)o[2] << 24 | (__u32)o[3] << 16 | (__u32)o[4] << 8 | o[5];
+			p->tsecr = (__u32)o[6] << 24 | (__u32)o[7] << 16 | (__u32)o[8] << 8 | o[9];
 			p->opts |= SW_OPT_TS;
 		} else if (o[0] == 19 || o[0] == 29) {
 			p->opts |= SW_OPT_AUTH;
@@ -140,6 +183,17 @@ static sw_inline int sw_parse_tcp(const void *data, const void *end, struct sw_p
 	return SW_R_OBSERVED;
 }
 
+/* Multicast, class E and broadcast: TCP has no such peers (RFC 9293 section 3.9.2.3). */
+static sw_inline bool sw_is_group_ipv4(__be32 addr)
+{
+	return (addr & sw_htonl(0xe0000000)) == sw_htonl(0xe0000000);
+}
+
+static sw_inline bool sw_is_group_ipv6(const void *addr)
+{
+	return *(const __u8 *)addr == 0xff;
+}
+
 static sw_inline int sw_parse_ipv4(const void *data, const void *end, __u32 off, __u32 frame_len,
 				   struct sw_pkt *p)
 {
@@ -167,9 +221,7 @@ static sw_inline int sw_parse_ipv4(const void *data, const void *end, __u32 off,
 	frag = sw_ntohs(ip->frag_off);
 	if (frag & SW_IP_OFFSET)
 		return SW_R_FRAGMENT;
-	/* multicast, class E and broadcast: TCP has no such peers (RFC 9293 section 3.9.2.3) */
-	if ((ip->daddr & sw_htonl(0xe0000000)) == sw_htonl(0xe0000000) ||
-	    (ip->saddr & sw_htonl(0xe0000000)) == sw_htonl(0xe0000000) || !ip->saddr)
+	if (sw_is_group_ipv4(ip->daddr) || sw_is_group_ipv4(ip->saddr) || !ip->saddr)
 		return SW_R_BAD_ADDRESS;
 	p->key.family = SW_AF_INET;
 	p->key.addr[0][0] = ip->saddr;
@@ -179,6 +231,13 @@ static sw_inline int sw_parse_ipv4(const void *data, const void *end, __u32 off,
 	p->len = total - hlen;
 	p->fragment = !!(frag & SW_IP_MF);
 	return SW_R_OBSERVED;
+}
+
+/* What the kernel may find a SYN in, and this parser does not. */
+static sw_inline int sw_obscured(struct sw_pkt *p, int reason)
+{
+	p->obscured = 1;
+	return reason;
 }
 
 static sw_inline int sw_parse_ipv6(const void *data, const void *end, __u32 off, __u32 frame_len,
@@ -198,7 +257,7 @@ static sw_inline int sw_parse_ipv6(const void *data, const void *end, __u32 off,
 	if (total + sizeof(*ip) > frame_len - off)
 		return SW_R_TRUNCATED;
 	total += sizeof(*ip);
-	if (*(const __u8 *)&ip->daddr == 0xff || *(const __u8 *)&ip->saddr == 0xff)
+	if (sw_is_group_ipv6(&ip->daddr) || sw_is_group_ipv6(&ip->saddr))
 		return SW_R_BAD_ADDRESS;
 	p->key.family = SW_AF_INET6;
 	__builtin_memcpy(p->key.addr[0], &ip->saddr, 16);
@@ -226,10 +285,10 @@ static sw_inline int sw_parse_ipv6(const void *data, const void *end, __u32 off,
 				       SW_R_NOT_TCP;
 		/* Headers up to here end below 400 bytes: a TCP header still fits in 512. */
 		if (i == SW_MAX_EXT_HEADERS || at > 300)
-			return SW_R_UNPARSED;
+			return sw_obscured(p, SW_R_UNPARSED);
 		h = data + ((off + at) & 0x1ff);
 		if ((const void *)(h + 8) > end || at + 8 > total)
-			return p->fragment ? SW_R_FRAGMENT : SW_R_TRUNCATED;
+			return p->fragment ? sw_obscured(p, SW_R_FRAGMENT) : SW_R_TRUNCATED;
 		if (next == SW_IPPROTO_FRAGMENT) {
 			__u16 frag = (__u16)h[2] << 8 | h[3];
 
@@ -247,7 +306,7 @@ static sw_inline int sw_parse_ipv6(const void *data, const void *end, __u32 off,
 		if (at > total)
 			return SW_R_TRUNCATED;
 		if (at > 400)
-			return SW_R_UNPARSED;
+			return sw_obscured(p, SW_R_UNPARSED);
 	}
 	return SW_R_UNPARSED;
 }
@@ -306,7 +365,8 @@ static sw_inline int sw_parse_ip(const void *data, const void *end, __u32 off, _
 	ret = sw_parse_tcp(data, end, p);
 	/* A first fragment counts only with its whole TCP header (RFC 3128). */
 	if (p->fragment && (ret == SW_R_TRUNCATED || ret == SW_R_BAD_TCP))
-		return SW_R_FRAGMENT;
+		return sw_obscured(p, SW_R_FRAGMENT);
+	p->obscured = p->fragment;
 	return ret == SW_R_OBSERVED ? sw_sort_key(p) : ret;
 }
 

@@ -4,8 +4,8 @@
 
 /*
  * What became of a packet: exactly one reason for each packet that a hook
- * saw, counted per device and CPU. All of them passed; the first group was
- * observed, the others changed no flow.
+ * saw, counted per device and CPU. The guard's are at the end: those from COOKIE
+ * on did not pass, those from WOULD_COOKIE on would not have but for a dry run.
  *
  *   X(NAME, "name in every view", "what it means")
  */
@@ -33,6 +33,22 @@
 	X(RST_IGNORED, "rst-ignored", "RST that RFC 9293 or RFC 5961 section 3 does not believe")  \
 	X(AFTER_RST, "after-rst", "in flight when the connection was reset")                       \
 	X(UNVERIFIED, "unverified", "imported connection whose sequence numbers are not known yet") \
+	X(COOKIE, "cookie", "SYN answered with a cookie")                                          \
+	X(FIRST_SYN, "first-syn", "first SYN dropped: to be sent again")                           \
+	X(LIMITED, "limited", "SYN dropped: more than the share of its source")                    \
+	X(DENIED, "denied", "SYN dropped: its source is on the deny list")                         \
+	X(BUDGET, "reply-budget", "SYN dropped: its source prefix, this CPU, or all have had their answers") \
+	X(STRAY, "stray", "dropped: neither connection nor cookie, to an armed listener")          \
+	X(CLOSED_PORT, "closed-port", "SYN dropped: more of them to closed ports than resets")     \
+	X(OBSCURED, "obscured", "SYN or unknown, dropped: more in fragments or deep IPv6 than pass under guard") \
+	X(NOT_ADMITTED, "not-admitted", "dropped: its cookie is right, but there is no room yet, or the kernel refused") \
+	X(WOULD_COOKIE, "would-cookie", "dry run: a cookie")                                       \
+	X(WOULD_FIRST_SYN, "would-first-syn", "dry run: dropped as first SYN")                     \
+	X(WOULD_LIMITED, "would-limited", "dry run: dropped as limited")                           \
+	X(WOULD_BUDGET, "would-reply-budget", "dry run: dropped for the reply budget")             \
+	X(WOULD_STRAY, "would-stray", "dry run: dropped as stray")                                 \
+	X(WOULD_CLOSED_PORT, "would-closed-port", "dry run: dropped as closed-port")              \
+	X(WOULD_OBSCURED, "would-obscured", "dry run: dropped as obscured")                        \
 	X(INTERNAL, "internal", "a map lookup that cannot fail failed")
 
 enum sw_reason {

@@ -313,7 +313,7 @@ static sw_inline struct sw_place sw_take(struct sw_bucket *const b[2], enum sw_t
 
 		at.bucket = first ? b[0] : b[1];
 		at.slot = sw_lowest(first ? mask & ((1 << SW_WAYS) - 1) : mask >> SW_WAYS);
-		old = sw_ctl_now(sw_flow_of(at));
+		old.word = *(volatile __u64 *)&sw_flow_of(at)->ctl.word;
 		if (!old.lock && sw_take_slot(at, old))
 			return at;
 		mask &= ~(1u << sw_bounded(at.slot, SW_WAYS - 1) << (first ? 0 : SW_WAYS));

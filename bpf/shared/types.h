@@ -44,6 +44,15 @@ static sw_inline bool sw_after(__u32 a, __u32 b)
 }
 
 /*
+ * Seconds since then. 0 when that is ahead: written by a CPU whose clock is, or
+ * from the exact clock while now_s is from the coarse one, a tick behind it.
+ */
+static sw_inline __u32 sw_since(__u32 now_s, __u32 then_s)
+{
+	return sw_before(now_s, then_s) ? 0 : now_s - then_s;
+}
+
+/*
  * A number whose origin the verifier forgets: it goes through memory of a map.
  * Otherwise the verifier follows each way by which an index can have come
  * about, and everything after it once per way (mark_chain_precision, 6.1 to

@@ -5,6 +5,7 @@ Usage: hop.py DEV DEV SEED LOSS AGAIN LATE (the last three in percent)
 A segment whose payload begins with VANISH is the last that is heard of its connection, either way. SYN-ACKs
 to the ports of NO_ANSWER never arrive."""
 
+import errno
 import heapq
 import random
 import select
@@ -67,7 +68,11 @@ class Hop:
                     self.take(frame, self.socks[s is self.socks[0]])
             while self.queue and self.queue[0][0] <= time.monotonic():
                 _, _, out, frame = heapq.heappop(self.queue)
-                out.send(frame)
+                try:
+                    out.send(frame)
+                except OSError as why:	# the other end's queue is full: lost, as on any bad wire
+                    if why.errno not in (errno.ENOBUFS, errno.EAGAIN):
+                        raise
 
 
 if __name__ == "__main__":

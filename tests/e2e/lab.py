@@ -32,25 +32,71 @@ os.environ["PATH"] += ":/usr/sbin:/sbin"
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def eventually(check, timeout=5.0, interval=0.05):
-    """Calls check() until it stops raising AssertionError; its last complaint is ours."""
+def eventually(check, timeout=10.0, interval=0.05):
+    """Calls check() until it complains no more, in whatever way; its last complaint is ours."""
     end = time.monotonic() + timeout
     while True:
         last = time.monotonic() > end
         try:
             return check()
-        except AssertionError:
+        except unittest.SkipTest:
+            raise
+        except Exception:	# what is not there yet is a KeyError, an OSError, ...
             if last:
                 raise
         time.sleep(interval)
 
 
-def wait_until(fn, timeout=5.0, what="condition"):
+def wait_until(fn, timeout=10.0, what="condition"):
     def check():
         value = fn()
         assert value, f"{what}: still {value!r} after {timeout} s"
         return value
     return eventually(check, timeout)
+
+
+def processes():
+    """Their numbers, as a list: a process may be gone by the time that one looks at it."""
+    return [int(x) for x in os.listdir("/proc") if x.isdecimal()]
+
+
+def descriptors(pid):
+    """What each descriptor of a process is, by number; those that are closed meanwhile are left out, as a process that ends."""
+    out = {}
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                out[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
+    return out
+
+
+def holders(inode, among=None):
+    """
+    The processes in that network namespace or with a descriptor of it. When the namespace is gone its number may be
+    another one's at once: whoever asks after its end asks about those that had it before.
+    """
+    out = set()
+    for pid in processes() if among is None else among:
+        own = ""
+        with contextlib.suppress(OSError):
+            own = os.readlink(f"/proc/{pid}/ns/net")
+        if f"net:[{inode}]" in (own, *descriptors(pid).values()):
+            out.add(pid)
+    return out
+
+
+def another_has(inode):
+    """Is the number of a namespace that was deleted given to another one by now?"""
+    for path in NETNS.iterdir():
+        with contextlib.suppress(OSError):
+            if path.stat().st_ino == inode:
+                return True
+    return bool(holders(inode))
+
+
+def asleep(pid):
+    """Does a process wait in poll()?"""
+    return "poll" in Path(f"/proc/{pid}/wchan").read_text()
 
 
 def need(*tools):
@@ -211,6 +257,8 @@ class Net:
     def remove(self, quiet=False):
         """Every trace of synward and of the namespace; returns what synward should have removed and did not."""
         left = ""
+        if not self.path.exists():	# once it is gone, its number and so these pins may be another's
+            return left
         if self.pins.exists():
             if os.path.exists(SYNWARD):
                 done = subprocess.run([SYNWARD, "detach", "--all", "--netns", self.path],
@@ -414,11 +462,12 @@ def arm(done=[]):
 def reap():
     """Removes the namespaces of test processes that are no more."""
     for path in NETNS.glob("sw-*") if NETNS.exists() else ():
-        m = re.fullmatch(r"sw-.*-(\d+)-[cs]", path.name)
+        m = re.fullmatch(r"sw-.*-(\d+)-\w+", path.name)
         if m and not os.path.exists(f"/proc/{m.group(1)}"):
             ns = Net.__new__(Net)
-            ns.name, ns.path, ns.pins = path.name, path, PINS / str(path.stat().st_ino)
-            ns.remove()
+            with contextlib.suppress(FileNotFoundError):	# another run reaps it as well
+                ns.name, ns.path, ns.pins = path.name, path, PINS / str(path.stat().st_ino)
+                ns.remove()
 
 
 def histogram(states):

@@ -16,10 +16,10 @@ class SynAcks:
     """Counts the SYN-ACKs that the server's kernel sends from a port: all, and the first to each peer."""
 
     def __init__(self, lab, port, v6=False):
-        self.ns = lab.s
+        self.ns, self.table = lab.s, f"synacks{port}"
         to, kind = ("ip6 daddr", "ipv6_addr") if v6 else ("ip daddr", "ipv4_addr")
         match = f"tcp sport {port} tcp flags & (syn|ack) == (syn|ack)"
-        self.ns.nft(f"""table inet synacks {{
+        self.ns.nft(f"""table inet {self.table} {{
  set peers {{
   type {kind} . inet_service
   size 131072
@@ -35,7 +35,7 @@ class SynAcks:
 """)
 
     def count(self, which):
-        rules = self.ns.nft("list chain inet synacks c\n")
+        rules = self.ns.nft(f"list chain inet {self.table} c\n")
         return int(re.search(rf'counter packets (\d+) bytes \d+ comment "{which}"', rules).group(1))
 
     def all(self):

@@ -8,6 +8,7 @@ import subprocess
 from unittest import mock
 
 import wire
+from guard import Server, echo, transfer
 from lab import S4, SYNWARD, LabTest, Net, eventually, need
 
 
@@ -31,6 +32,16 @@ class Hooks(LabTest):
                                  ("ESTABLISHED", "ESTABLISHED", 8080, None, "active", 0, "lo"))
             self.assertEqual([x["completed"] for x in lab.synward("listeners")], [1, 1])
         eventually(check)
+
+    def test_tc_leaves_payload(self):
+        """Only headers are brought into a packet's linear part: with payload there TCP could merge nothing that it receives."""
+        lab = self.lab()
+        Server(lab.listen(), echo)
+        lab.attach("--hook", "tc")
+        before = lab.s.nstat()
+        transfer(lab.c.connect(S4, 8080), 20 << 20)
+        after = lab.s.nstat()
+        self.assertGreater(after["TcpExtTCPRcvCoalesce"] - before["TcpExtTCPRcvCoalesce"], 20)
 
     def test_clsact(self):
         """Without tcx (kernels before 6.6) the programs are filters; the qdisc goes with the last of them."""

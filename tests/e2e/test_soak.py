@@ -276,7 +276,7 @@ class Soak(LabTest):
             ends = collections.Counter(pool.map(lambda n: Life(scene, seed, n).live(), range(LIVES)))
         print(dict(ends), flush=True)
         # what takes longer than LATE is left as it is
-        self.assertLess(sum(n for how, n in ends.items() if how not in Life.kinds), LIVES * 0.03)
+        self.assertLess(sum(n for how, n in ends.items() if how not in Life.kinds), LIVES * 0.06)
         eventually(lambda: self.check(lab), 10)
 
     def check(self, lab):

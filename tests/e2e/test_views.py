@@ -145,7 +145,7 @@ class Views(LabTest):
         self.assertIn(f"0.0.0.0:{PORT}", self.net.synward("listeners", json=False).stdout)
 
     def test_help(self):
-        for command in ("attach", "detach", "status", "states", "flows", "listeners"):
+        for command in ("attach", "detach", "status", "states", "flows", "listeners", "top"):
             done = subprocess.run([SYNWARD, command, "--help"], capture_output=True, text=True, timeout=20)
             self.assertEqual((done.returncode, done.stderr), (0, ""), command)
             self.assertIn("synward " + command, done.stdout)
@@ -258,7 +258,9 @@ class Views(LabTest):
         wait_until(lambda: lost.packets() >= 1, what="SYN")
         lost.remove()
         s, _ = listener.accept()
-        self.assertEqual([self.flow(c)[f"{x}_retransmits"] for x in ("syn", "synack", "fin")], [1, 0, 0])
+        got = [self.flow(c)[f"{x}_retransmits"] for x in ("syn", "synack", "fin")]
+        self.assertGreaterEqual(got[0], 1)	# another one each second until the rule is gone
+        self.assertEqual(got[1:], [0, 0])
         self.assertTrue(0 <= self.flow(c)["server_us"])
         lost = self.net.s.drop("prerouting", f"tcp dport {PORT} tcp flags & fin == fin")
         c.shutdown(socket.SHUT_WR)
@@ -322,7 +324,8 @@ class Views(LabTest):
         for (c, _), who in zip(pairs, ("client", "server")):
             f = self.flow(c)
             self.assertEqual(f["first_fin"], who)
-            self.assertIn(f["half_closed_ms"], (None, *range(390, 2000)))	# so far, or not known before the end
+            # so far, or not known before the end
+            self.assertIn(f["half_closed_ms"], (None, *range(390, int(1000 * (time.monotonic() - begin)) + 20)))
         for side in (0, 1):
             pairs[side][1 - side].shutdown(socket.SHUT_WR)
             f = eventually(lambda: self.in_time_wait(pairs[side][0]))

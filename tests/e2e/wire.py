@@ -61,6 +61,24 @@ def segment(src, sport, dst, dport, flags, seq=0, ack=0, window=65535, options=b
     return bytes(ip + tcp)
 
 
+def fragments(packet, size):
+    """An IPv4 packet without options as two fragments, the first with size bytes behind the IP header."""
+    out = []
+    for data, field in ((packet[20:20 + size], 0x2000), (packet[20 + size:], size // 8)):
+        ip = bytearray(packet[:20])
+        struct.pack_into("!HHH", ip, 2, 20 + len(data), packet[20] << 8 | packet[21], field)
+        struct.pack_into("!H", ip, 10, 0)
+        struct.pack_into("!H", ip, 10, ~fold(add16(bytes(ip))) & 0xffff)
+        out.append(bytes(ip + data))
+    return out
+
+
+def behind(packet, count):
+    """An IPv6 packet with so many Destination Options headers before its TCP header."""
+    headers = b"".join(bytes([6 if i == count - 1 else 60, 0, 1, 4, 0, 0, 0, 0]) for i in range(count))
+    return packet[:4] + struct.pack("!HB", len(packet) - 40 + len(headers), 60) + packet[7:40] + headers + packet[40:]
+
+
 def parse(packet, outgoing=False):
     """The Segment in an IP packet, None when there is none."""
     if len(packet) >= 40 and packet[0] >> 4 == 4 and packet[9] == socket.IPPROTO_TCP:
@@ -90,7 +108,14 @@ class Wire:
         self.eth = {4: peer + here + b"\x08\x00", 6: peer + here + b"\x86\xdd"}
 
     def send(self, packet):
-        self.sock.send(self.eth[packet[0] >> 4] + packet)
+        end = time.monotonic() + 5
+        while True:
+            try:
+                return self.sock.send(self.eth[packet[0] >> 4] + packet)
+            except OSError as why:	# the other end's queue is full, perhaps by what other namespaces send
+                if why.errno != errno.ENOBUFS or time.monotonic() > end:
+                    raise
+            time.sleep(0.001)
 
     def recv(self, match, timeout=3.0):
         """The next segment for which match() holds."""

@@ -91,8 +91,7 @@ NO_COVERAGE static void check_slot(const struct table *t, __u32 b, __u32 i)
 	must(!(f->flags & SW_F_PROVEN) == (t->kind == SW_HALF));
 	if (t->kind == SW_PROVEN)
 		must(!(f->flags & (SW_F_HALF | SW_F_PENDING)));
-	if (!(f->flags & SW_F_IMPORTED))
-		must(pair_exists(f));
+	must(pair_exists(f));
 }
 
 /* A slot that is not what it was: by the packet's own flow, or for it. */
@@ -357,7 +356,8 @@ static void import(const struct fuzz_record *r, __u64 now)
 	struct conn c = conn_of(r->conn, now);
 	struct sw_import in = {
 		.key = c.key,
-		.side = r->how >> 2 & 1 ? c.client ^ 1 : c.client,
+		/* one end is this host: two imported ones could contradict each other */
+		.side = c.port & 1 ? c.client ^ 1 : c.client,
 		.server = r->base & 1 ? c.client : c.client ^ 1,
 		.state = r->flags % SW_STATE_COUNT,
 		.ago_ms = time_of(r->len) / SW_NS_PER_MS % 60000, /* of TIME_WAIT, SYN_RCVD */

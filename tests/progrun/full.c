@@ -443,6 +443,8 @@ static void check_maps(void)
 		case BPF_MAP_TYPE_ARRAY:
 		case BPF_MAP_TYPE_PERCPU_ARRAY:
 		case BPF_MAP_TYPE_HASH: /* devices: keys that attach chooses */
+		case BPF_MAP_TYPE_LPM_TRIE: /* lists: prefixes that its user chooses */
+		case BPF_MAP_TYPE_ARRAY_OF_MAPS: /* events: rings, whose readers are told of losses */
 			break;
 		default:
 			fails("map %s has type %d", bpf_map__name(map), bpf_map__type(map));

@@ -75,12 +75,10 @@ static inline void *map_whole(struct bpf_map *map, size_t size)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-/* Sizes in buckets. 0, or an exit status, with a line that says why. */
-static inline int kernel_open(struct kernel *k, __u32 proven_buckets, __u32 half_buckets,
-			      __u64 seed)
+/* Sizes in buckets. 0, or an exit status, with a line that says why; then kernel_load(). */
+static inline int kernel_configure(struct kernel *k, __u32 proven_buckets, __u32 half_buckets,
+				   __u64 seed)
 {
-	int err;
-
 	memset(k, 0, sizeof(*k));
 	k->cfg = (struct sw_config){ .proven_buckets = proven_buckets,
 				     .half_buckets = half_buckets,
@@ -96,17 +94,31 @@ static inline int kernel_open(struct kernel *k, __u32 proven_buckets, __u32 half
 	memcpy((void *)&k->skel->rodata->sw_settings, &k->cfg, sizeof(k->cfg));
 	bpf_map__set_max_entries(k->skel->maps.proven, proven_buckets);
 	bpf_map__set_max_entries(k->skel->maps.half, half_buckets);
-	err = synward_bpf__load(k->skel);
+	return 0;
+}
+
+static inline int kernel_load(struct kernel *k)
+{
+	int err = synward_bpf__load(k->skel);
+
 	if (err == -EPERM)
 		return printf("SKIP not allowed to load BPF programs\n"), SKIPPED;
 	if (err)
 		return printf("FAIL cannot load the object: %s\n", strerror(-err)), 1;
-	k->proven = map_whole(k->skel->maps.proven, proven_buckets * sizeof(*k->proven));
-	k->half = map_whole(k->skel->maps.half, half_buckets * sizeof(*k->half));
+	k->proven = map_whole(k->skel->maps.proven, k->cfg.proven_buckets * sizeof(*k->proven));
+	k->half = map_whole(k->skel->maps.half, k->cfg.half_buckets * sizeof(*k->half));
 	k->listeners = map_whole(k->skel->maps.listeners, SW_MAX_LISTENERS * sizeof(*k->listeners));
 	if (!k->proven || !k->half || !k->listeners)
 		return printf("FAIL cannot map the tables: %s\n", strerror(errno)), 1;
 	return 0;
+}
+
+static inline int kernel_open(struct kernel *k, __u32 proven_buckets, __u32 half_buckets,
+			      __u64 seed)
+{
+	int ret = kernel_configure(k, proven_buckets, half_buckets, seed);
+
+	return ret ? ret : kernel_load(k);
 }
 
 static inline void kernel_close(struct kernel *k)
@@ -149,6 +161,26 @@ static inline struct sw_shared kernel_shared(const struct kernel *k)
 	if (bpf_map__lookup_elem(k->skel->maps.shared, &zero, sizeof(zero), &own, sizeof(own), 0))
 		abort();
 	return own;
+}
+
+/* Read events in a place, as `synward events` does; NULL when that is not possible. */
+static inline struct ring_buffer *kernel_reader(const struct synward_bpf *skel,
+						struct sw_readers *readers, __u32 place,
+						size_t size, __u32 rate, ring_buffer_sample_fn fn,
+						void *arg)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "test", 0, 0, size, NULL);
+	struct ring_buffer *ring;
+
+	if (fd < 0 || bpf_map__update_elem(skel->maps.events, &place, sizeof(place), &fd,
+					   sizeof(fd), BPF_ANY))
+		return NULL;
+	ring = ring_buffer__new(fd, fn, arg, NULL);
+	close(fd);
+	readers->reader[place].rate = rate;
+	readers->reader[place].alive_s = ~0u >> 1; /* for as long as it takes */
+	readers->mask |= 1u << place;
+	return ring;
 }
 
 /* Packets by reason, so far. */

@@ -17,8 +17,14 @@ static const char *const hook_names[] = { "sw_xdp", "sw_ingress", "sw_egress" };
 static struct synward_bpf *skel;
 static struct host host, kern; /* kern: the BPF object's tables, mapped */
 static struct sw_listener *listeners;
+static struct sw_readers *readers;
+static struct ring_buffer *ring;     /* of the one reader there is */
+static struct sw_record record;	     /* the last that it was told */
+static unsigned int told, all_told;
 static __u64 warp; /* how far the host's clock is ahead: time that the script let pass */
 static __u64 counts[SW_R_COUNT];				  /* of the programs, so far */
+static __u64 took_before[SW_PARTS];				  /* handshakes, before the last reset() */
+static struct sw_moves moves_before;				  /* the same of moves */
 static __u64 runs;						  /* packets compared */
 static __u8 frame_at[FRAME_MAX + 2], *const frame = frame_at + 2; /* its IP header is aligned */
 static char where[256];						  /* for messages */
@@ -173,6 +179,105 @@ static void compare_shared(void)
 			(unsigned long long)own.evicted);
 }
 
+/* How many handshakes took how long, server and client: the clocks differ, so they are only counted. */
+static void took(__u64 n[SW_PARTS])
+{
+	static struct sw_latency *cpu;
+	int cpus = libbpf_num_possible_cpus();
+	__u32 zero = 0;
+
+	if (!cpu)
+		cpu = calloc(cpus, sizeof(*cpu));
+	if (!cpu || bpf_map_lookup_elem(bpf_map__fd(skel->maps.latency), &zero, cpu))
+		abort();
+	memset(n, 0, SW_PARTS * sizeof(*n));
+	for (int i = 0; i < cpus * SW_PARTS * SW_LATENCY_BUCKETS; i++) {
+		int part = i / SW_LATENCY_BUCKETS % SW_PARTS;
+
+		n[part] += cpu[i / (SW_PARTS * SW_LATENCY_BUCKETS)]
+				   .bucket[part][i % SW_LATENCY_BUCKETS];
+	}
+}
+
+static void compare_latency(void)
+{
+	__u64 n[SW_PARTS];
+
+	took(n);
+	for (int part = 0; part < SW_PARTS; part++) {
+		__u64 of_host = 0;
+
+		for (int i = 0; i < SW_LATENCY_BUCKETS; i++)
+			of_host += host.latency.bucket[part][i];
+		if (of_host != n[part] - took_before[part])
+			differs("handshakes with a latency, part %d: host %llu, BPF %llu", part,
+				(unsigned long long)of_host,
+				(unsigned long long)(n[part] - took_before[part]));
+	}
+}
+
+#define MOVES (sizeof(struct sw_moves) / sizeof(__u64))
+
+/* From which state to which, as the programs counted it. */
+static void moved(struct sw_moves *sum)
+{
+	static struct sw_moves *cpu;
+	int cpus = libbpf_num_possible_cpus();
+	__u64 *to = (__u64 *)sum;
+	__u32 zero = 0;
+
+	if (!cpu)
+		cpu = calloc(cpus, sizeof(*cpu));
+	if (!cpu || bpf_map_lookup_elem(bpf_map__fd(skel->maps.moves), &zero, cpu))
+		abort();
+	memset(sum, 0, sizeof(*sum));
+	for (size_t i = 0; i < cpus * MOVES; i++)
+		to[i % MOVES] += ((__u64 *)cpu)[i];
+}
+
+static void compare_moves(void)
+{
+	struct sw_moves now;
+
+	moved(&now);
+	for (size_t i = 0; i < MOVES; i++) {
+		__u64 bpf = ((__u64 *)&now)[i] - ((__u64 *)&moves_before)[i];
+		__u64 of_host = ((__u64 *)&host.moves)[i];
+
+		if (bpf != of_host)
+			differs("role %zu, moves from %zu to %zu: host %llu, BPF %llu", i / 256,
+				i / 16 % 16, i % 16, (unsigned long long)of_host,
+				(unsigned long long)bpf);
+	}
+}
+
+static int on_record(void *arg, void *data, size_t size)
+{
+	(void)arg;
+	if (size == sizeof(record))
+		memcpy(&record, data, size);
+	told++;
+	return 0;
+}
+
+/* A reader is told of each change of a state, and of nothing else. */
+static void compare_record(void)
+{
+	const struct sw_change *ch = &host.change;
+
+	told = 0;
+	ring_buffer__consume(ring);
+	all_told += told;
+	if (told != !!(ch->what & SW_CH_STATE))
+		differs("events: %u", told);
+	else if (told && (memcmp(&record.key, &host.pkt.key, sizeof(record.key)) ||
+			  memcmp(record.state, ch->state, sizeof(ch->state)) ||
+			  record.what != ch->what || record.ends != ch->ends ||
+			  record.flags != host.pkt.flags || record.from != host.pkt.from ||
+			  record.listener != ch->listener))
+		differs("the event is another");
+}
+
 /*
  * The frame in `frame` through both; every entry must be the same afterwards.
  * A raw device's packets are the same without their Ethernet header.
@@ -184,6 +289,7 @@ static int compare_frame(enum hook hook, size_t len, struct vantage at, __u32 in
 	int k, h;
 
 	len -= host.raw ? SW_ETH_HLEN : 0;
+	memset(&host.change, 0, sizeof(host.change));
 	k = run_bpf(hook, data, len, ingress_ifindex);
 	if (k < 0)
 		return -1;
@@ -194,6 +300,9 @@ static int compare_frame(enum hook hook, size_t len, struct vantage at, __u32 in
 	compare_table("proven", host.proven, kern.proven, host.cfg.proven_buckets);
 	compare_listeners();
 	compare_shared();
+	compare_latency();
+	compare_moves();
+	compare_record();
 	return h;
 }
 
@@ -213,6 +322,8 @@ static void reset(void)
 	memset(kern.half, 0, kern.cfg.half_buckets * sizeof(*kern.half));
 	memset(listeners, 0, HOST_LISTENERS * sizeof(*listeners));
 	bpf_map__update_elem(skel->maps.shared, &zero, sizeof(zero), &none, sizeof(none), BPF_ANY);
+	took(took_before);
+	moved(&moves_before);
 	warp = 0;
 }
 
@@ -583,8 +694,12 @@ static int setup(bool raw)
 		map_whole(skel->maps.proven, host.cfg.proven_buckets * sizeof(struct sw_bucket));
 	kern.half = map_whole(skel->maps.half, host.cfg.half_buckets * sizeof(struct sw_bucket));
 	listeners = map_whole(skel->maps.listeners, HOST_LISTENERS * sizeof(struct sw_listener));
-	if (!kern.proven || !kern.half || !listeners)
+	readers = map_whole(skel->maps.readers, sizeof(*readers));
+	if (!kern.proven || !kern.half || !listeners || !readers)
 		return printf("FAIL cannot map the tables: %s\n", strerror(errno)), 1;
+	ring = kernel_reader(skel, readers, 0, 1 << 16, ~0u, on_record, NULL);
+	if (!ring)
+		return printf("FAIL cannot read events: %s\n", strerror(errno)), 1;
 	return 0;
 }
 
@@ -593,6 +708,8 @@ static void cleanup(void)
 	munmap(kern.proven, kern.cfg.proven_buckets * sizeof(struct sw_bucket));
 	munmap(kern.half, kern.cfg.half_buckets * sizeof(struct sw_bucket));
 	munmap(listeners, HOST_LISTENERS * sizeof(struct sw_listener));
+	ring_buffer__free(ring);
+	munmap(readers, sizeof(*readers));
 	synward_bpf__destroy(skel);
 	host_free(&host);
 }
@@ -620,7 +737,8 @@ int main(void)
 		return ret;
 	run_scripts(INGRESS);
 	cleanup();
+	printf("%s events: %u\n", all_told ? "ok" : "FAIL", all_told);
 	if (differences)
 		printf("FAIL %u differences between host and BPF\n", differences);
-	return differences != 0;
+	return differences || !all_told;
 }

@@ -595,6 +595,57 @@ static void check_reasons(void)
 	memcpy(reasons, now, sizeof(reasons));
 }
 
+/*
+ * Two readers of events, one of which misses most of them: both are told of, or
+ * have lost, as many, and no event shows what cannot be.
+ */
+static struct sw_readers *readers;
+static struct ring_buffer *rings[2];
+static __u64 told[2];
+
+static int on_record(void *arg, void *data, size_t size)
+{
+	const struct sw_record *r = data;
+
+	++*(__u64 *)arg;
+	if (size != sizeof(*r) || !possible(r->state[0], r->state[1]))
+		fails("an event of %zu bytes: %s and %s", size, state_text(r->state[0]),
+		      state_text(r->state[1]));
+	return 0;
+}
+
+static bool open_readers(void)
+{
+	readers = map_whole(kern.skel->maps.readers, sizeof(*readers));
+	if (!readers)
+		return false;
+	memset(told, 0, sizeof(told));
+	rings[0] = kernel_reader(kern.skel, readers, 0, SW_READER_RING, ~0u, on_record, &told[0]);
+	rings[1] = kernel_reader(kern.skel, readers, 3, 4096, 2000, on_record, &told[1]);
+	return rings[0] && rings[1];
+}
+
+static void close_readers(void)
+{
+	for (int i = 0; i < 2; i++)
+		ring_buffer__free(rings[i]);
+	munmap(readers, sizeof(*readers));
+}
+
+static void check_events(void)
+{
+	__u64 all[2];
+
+	for (int i = 0; i < 2; i++) {
+		ring_buffer__consume(rings[i]);
+		all[i] = told[i] + readers->reader[i * 3].lost;
+	}
+	if (all[0] != all[1] || readers->reader[0].lost)
+		fails("events: %llu told of %llu, %llu of %llu", (unsigned long long)told[0],
+		      (unsigned long long)all[0], (unsigned long long)told[1],
+		      (unsigned long long)all[1]);
+}
+
 /* What can be said while they run: the word with the states is read at once. */
 static void watch(void)
 {
@@ -644,6 +695,8 @@ static int run_scenario(const struct scenario *s)
 	ret = kernel_open(&kern, s->buckets, s->buckets, seed0);
 	if (ret)
 		return ret;
+	if (!open_readers())
+		fails("%s: no readers", s->name);
 	if (!s->prepare && (kernel_listen(&kern, 0, 80) != 1 || kernel_listen(&kern, 0, 81) != 2))
 		fails("%s: no listeners", s->name);
 	memset(reasons, 0, sizeof(reasons));
@@ -669,6 +722,7 @@ static int run_scenario(const struct scenario *s)
 			s->check();
 		check_tables();
 		check_reasons();
+		check_events();
 		rounds++;
 	}
 	over = true;
@@ -676,10 +730,12 @@ static int run_scenario(const struct scenario *s)
 	for (__u32 i = 0; i < s->threads; i++)
 		pthread_join(threads[i].id, NULL);
 	pthread_barrier_destroy(&barrier);
+	close_readers();
 	kernel_close(&kern);
-	printf("%s %s: %llu rounds, %llu packets, %llu contended, %u wrong\n",
+	printf("%s %s: %llu rounds, %llu packets, %llu contended, %llu events, %u wrong\n",
 	       failures == before ? "ok" : "FAIL", s->name, (unsigned long long)rounds,
-	       (unsigned long long)sent, (unsigned long long)contended, failures - before);
+	       (unsigned long long)sent, (unsigned long long)contended, (unsigned long long)told[0],
+	       failures - before);
 	return 0;
 }
 

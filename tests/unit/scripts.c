@@ -65,6 +65,12 @@ static bool has_latencies(const struct sw_flow *f, __u32 client)
 	return f->server_us == 20000 && f->client_us == 30000;
 }
 
+static bool has_no_latencies(const struct sw_flow *f, __u32 client)
+{
+	(void)client;
+	return f->server_us == SW_UNSEEN && f->client_us == SW_UNSEEN;
+}
+
 static bool closed_by_server(const struct sw_flow *f, __u32 client)
 {
 	(void)client;
@@ -610,8 +616,12 @@ const struct script scripts[] = {
 	{ "import", "in FIN_WAIT_2", T({ C, FA, 1, 2, 0, CW, F2 }, { S, ACK, 2, 2, 0, CL, TW }),
 	  .in = IN(V_SERVER), .import = { S, F2 } },
 	{ "import", "in SYN_RCVD", T({ S, SA, 0, 1, 0, SS, SR }, { C, ACK, 1, 1, 0, ES, ES }),
-	  .in = IN(V_SERVER), .import = { S, SR } },
+	  .in = IN(V_SERVER), .import = { S, SR }, .check = has_no_latencies },
 	{ "import", "in SYN_RCVD, a forged FIN", T({ C, FA, 0, 1, 0, SS, SR, .why = SW_R_UNVERIFIED },
+		{ S, SA, 0, 1, 0, SS, SR }, { S, ACK, 1, 1, 10, SS, SR },
+		{ C, ACK, 1, 1, 0, ES, ES }), .in = IN(V_SERVER), .import = { S, SR } },
+	{ "import", "in SYN_RCVD, a forged FIN, then the SYN again",
+		T({ C, FA, 0, 1, 0, SS, SR, .why = SW_R_UNVERIFIED }, { C, SYN, 0, 0, 0, SS, SR },
 		{ S, SA, 0, 1, 0, SS, SR }, { S, ACK, 1, 1, 10, SS, SR },
 		{ C, ACK, 1, 1, 0, ES, ES }), .in = IN(V_SERVER), .import = { S, SR } },
 	{ "import", "TIME_WAIT, and a forged SYN-ACK from the end that is gone",

@@ -1,22 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Buckets, replacement, gauges, and the count of half-open handshakes that must not drift. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
+#include "check.h"
 #include "hostmirror.h"
-
-static __u64 seed = 88172645463325252ull;
-
-static __u32 rnd(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed >> 16;
-}
 
 static struct sw_key random_key(void)
 {
