@@ -133,8 +133,8 @@ static sw_inline bool sw_write_synack(void *data, void *end, const struct sw_pkt
 	return true;
 }
 
-/* Is a SYN addressed to what this host answers on? Else it is left to the kernel. */
-static sw_inline bool sw_ours(struct xdp_md *ctx, struct sw_work *w)
+/* What the kernel answers where a SYN goes; NULL: it is not ours, and left to the kernel. */
+static sw_inline const struct sw_served *sw_ours(struct xdp_md *ctx, struct sw_work *w)
 {
 	const void *end = (void *)(long)ctx->data_end;
 	const struct sw_pkt *p = &w->pkt;
@@ -143,19 +143,16 @@ static sw_inline bool sw_ours(struct xdp_md *ctx, struct sw_work *w)
 	__u16 vlan;
 
 	if (p->opts & SW_OPT_AUTH)
-		return false;
-	w->served = sw_served_find((p->from & 1) ^ 1);
-	s = bpf_map_lookup_elem(&served, &w->served);
-	if (!s)
-		return false;
+		return NULL;
+	s = sw_served_at((p->from & 1) ^ 1);
 	/* nf_nat_inet_port_was_mangled compares a port that the request has not yet */
-	if (s->nat)
-		return false;
+	if (!s || s->nat)
+		return NULL;
 	/* without a tag it may have had one, which the driver took off and generic XDP_TX puts back */
 	vlan = sw_vlan(eth, end, p);
 	if (vlan && (vlan != s->vlan || vlan == SW_VLAN_NESTED))
-		return false;
-	return (const void *)(eth + 6) <= end && sw_is_our_mac(eth);
+		return NULL;
+	return (const void *)(eth + 6) <= end && sw_is_our_mac(eth) ? s : NULL;
 }
 
 /* The answer to the SYN at hand; 0: none. Not inlined: see sw_answer(). */
@@ -165,15 +162,11 @@ __noinline int sw_make_answer(struct xdp_md *ctx)
 	struct sw_work *w = bpf_map_lookup_elem(&work, &zero);
 	struct sw_secret *key = bpf_map_lookup_elem(&secret, &zero);
 	struct sw_cookie c = { 0 };
-	struct sw_served *s;
 	__u32 index;
 
 	if (!w || !key)
 		return 0;
-	s = bpf_map_lookup_elem(&served, &w->served);
-	if (!s)
-		return 0;
-	sw_agree(&w->pkt, s, &c, &w->answer);
+	sw_agree(&w->pkt, &w->judged.served, &c, &w->answer);
 	if (sw_backend == SW_BACKEND_HELPER) {
 		w->answer.tsval = sw_kernel_tsval(&c, w->now);
 		return sw_kernel_cookie(ctx, w, &w->answer.seq) == SW_KC_MADE;

@@ -78,7 +78,6 @@ __noinline int sw_drop_at_a_glance(struct xdp_md *ctx, __u32 frame_len)
 	const void *end = (void *)(long)ctx->data_end;
 	const void *data = (void *)(long)ctx->data;
 	struct sw_control *c = sw_control_of();
-	struct sw_served *s;
 	struct sw_guard *g;
 	struct sw_work *w;
 	__u32 zero = 0, now_s;
@@ -91,12 +90,11 @@ __noinline int sw_drop_at_a_glance(struct xdp_md *ctx, __u32 frame_len)
 		w->judged.spent = false;
 		return false;
 	}
-	s = bpf_map_lookup_elem(&served, &w->judged.served);
 	g = sw_guard_of(w->judged.listener);
 	now_s = w->now / SW_NS_PER_SEC;
-	if (!s || !g || sw_backing_off(g, now_s) || data + SW_ETH_HLEN > end ||
+	if (!g || sw_backing_off(g, now_s) || data + SW_ETH_HLEN > end ||
 	    !sw_is_our_mac(data) || !sw_glance(data, end, frame_len, &w->pkt) ||
-	    !sw_serves(s, &w->pkt, 1) || sw_is_known(&w->pkt, 0, now_s) ||
+	    !sw_serves(&w->judged.served, &w->pkt, 1) || sw_is_known(&w->pkt, 0, now_s) ||
 	    (c->lists && sw_listed()))
 		return false;
 	sw_kept_off(g, false);

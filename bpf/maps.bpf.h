@@ -276,12 +276,12 @@ struct sw_work {
 	__u32 answers;		   /* of this CPU, so far */
 	__u32 attacked;		   /* a listener in mode on to look at once a second, 0 none */
 	__u32 first;		   /* listener on the packet's port, when one was looked for */
-	__u32 served;		   /* index of what the kernel answers where a SYN is ours */
 	struct sw_budget budget[2]; /* of this CPU: live; dry run, which takes nothing of it */
 	struct {
 		__u64 tick;
-		__u32 served, listener; /* indices */
-		__u32 spent;		/* and no answer was left: see sw_drop_at_a_glance() */
+		struct sw_served served; /* what the kernel answers there: a copy, it may be replaced */
+		__u32 listener;
+		__u32 spent; /* and no answer was left: see sw_drop_at_a_glance() */
 	} judged; /* where the last SYN went that a cookie might answer, live: see sw_again() */
 	__u32 again;		   /* the SYN at hand goes there, in the same tick */
 };

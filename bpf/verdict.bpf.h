@@ -107,11 +107,11 @@ static sw_inline int sw_over_budget(struct sw_work *w, struct sw_guard *g, bool 
 }
 
 /* A SYN that a cookie may answer, judged live: the next ones to there go the same way. */
-static sw_inline void sw_note_judged(struct sw_work *w)
+static sw_inline void sw_note_judged(struct sw_work *w, const struct sw_served *s)
 {
 	w->judged.tick = w->tick;
 	w->judged.spent = false;
-	w->judged.served = w->served;
+	w->judged.served = *s;
 	w->judged.listener = w->pkt.listener;
 }
 
@@ -126,18 +126,16 @@ static sw_inline bool sw_again(struct xdp_md *ctx, struct sw_work *w)
 	const __u8 *eth = (void *)(long)ctx->data;
 	__u32 now_s = w->now / SW_NS_PER_SEC;
 	struct sw_pkt *p = &w->pkt;
-	struct sw_served *s;
 	struct sw_guard *g;
 
 	if (sw_replaying || w->judged.tick != w->tick || w->listed || p->obscured ||
 	    p->opts & SW_OPT_AUTH || p->l3_off != SW_ETH_HLEN)
 		return false;
-	s = bpf_map_lookup_elem(&served, &w->judged.served);
 	g = sw_guard_of(w->judged.listener);
-	if (!s || !g || sw_backing_off(g, now_s) || !sw_serves(s, p, (p->from & 1) ^ 1) ||
+	if (!g || sw_backing_off(g, now_s) ||
+	    !sw_serves(&w->judged.served, p, (p->from & 1) ^ 1) ||
 	    (const void *)(eth + 6) > end || !sw_is_our_mac(eth))
 		return false;
-	w->served = w->judged.served;
 	p->listener = w->judged.listener;
 	return true;
 }
@@ -308,6 +306,7 @@ static sw_inline int sw_judge_syn(void *ctx, bool xdp, struct sw_work *w)
 	struct sw_control *c = sw_control_of();
 	__u32 i = w->pkt.listener, now_s;
 	const struct sw_policy *policy;
+	const struct sw_served *s;
 	struct sw_guard *g, *all;
 	__u64 now = w->now;
 	bool dry;
@@ -332,10 +331,11 @@ static sw_inline int sw_judge_syn(void *ctx, bool xdp, struct sw_work *w)
 		return SW_V_UNSEEN;
 	if (policy->method != SW_METHOD_COOKIE || !xdp || sw_backend == SW_BACKEND_NONE || g->mptcp)
 		return sw_judge_source(w, c, g, policy->method != SW_METHOD_DROP, dry, now_s);
-	if (!sw_ours(ctx, w))
+	s = sw_ours(ctx, w);
+	if (!s)
 		return SW_V_BEYOND;
 	if (!dry)
-		sw_note_judged(w);
+		sw_note_judged(w, s);
 	return sw_judge_cookie(ctx, w, c, g, dry, now_s);
 }
 

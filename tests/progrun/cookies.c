@@ -3,8 +3,9 @@
  * Cookies through the BPF object by BPF_PROG_TEST_RUN: no answer is larger than
  * its SYN whatever that looks like, what comes back is taken for one rotation
  * and not for three, and 2^24 random ACKs are taken as rarely as arithmetic
- * says; and without answers left, what is dropped at a glance is what the parser
- * says is such a SYN. Root; nothing is attached. Exit status 0, 1, or 77 without the means.
+ * says; an address that takes another's place in a table inherits nothing; and
+ * without answers left, what is dropped at a glance is what the parser says is
+ * such a SYN. Root; nothing is attached. Exit status 0, 1, or 77 without the means.
  */
 #include "kernel.h"
 
@@ -16,6 +17,7 @@
 #define BUCKETS 4096
 #define SHAPES 5000
 #define GUESSES (1u << 24)
+#define TURNS 200
 #define ODD 40000   /* frames that are not quite a flood's */
 #define LISTENERS 3 /* none, IPv4, IPv6 */
 #define RUN_MAX 256 /* bytes of a frame */
@@ -322,6 +324,34 @@ static void rotation(bool v6)
 	report(v6 ? "IPv6 cookies live one rotation" : "IPv4 cookies live one rotation", before);
 }
 
+static __u64 cookies_sent(__u32 listener)
+{
+	struct sw_guard g;
+
+	if (bpf_map__lookup_elem(kern.skel->maps.guards, &listener, sizeof(listener), &g, sizeof(g),
+				 0))
+		abort();
+	return g.cookies_sent;
+}
+
+/* An address takes another's place in the table: what was judged there a moment ago is not its. */
+static void replaced(void)
+{
+	unsigned int before = failures;
+
+	for (int i = 0; i < 2 * TURNS; i++) {
+		bool v6 = i & 1;
+		__u64 sent = cookies_sent(1 + v6);
+
+		serve(v6, 0);
+		if (!shake_hands(v6, 50000 + i, true, 0))
+			fails("a cookie is not taken");
+		if (cookies_sent(1 + v6) != sent + 1)
+			fails("a SYN was judged as if it went to another listener");
+	}
+	report("addresses that take each other's place in the table", before);
+}
+
 /* A tag of the VLAN that the kernel answers on is answered with the same tag; any other is not
  * ours. */
 static void vlans(bool v6)
@@ -618,6 +648,7 @@ int main(void)
 	    bpf_map__update_elem(skel->maps.target, &zero, sizeof(zero), &ret, sizeof(ret), 0) ||
 	    !arm())
 		return printf("FAIL cannot set up: %s\n", strerror(errno)), 1;
+	replaced();
 	for (int v6 = 0; v6 < 2; v6++) {
 		shapes(v6);
 		rotation(v6);
