@@ -40,15 +40,7 @@ static sw_inline __u32 sw_hash3(__u32 a, __u32 b, __u32 c)
 	a += sw_settings.seed[1];
 	b += sw_settings.seed[2];
 	c += sw_settings.seed[0];
-#define SW_FINAL(x, y, n) (x ^= y, x -= sw_rol(y, n))
-	SW_FINAL(c, b, 14);
-	SW_FINAL(a, c, 11);
-	SW_FINAL(b, a, 25);
-	SW_FINAL(c, b, 16);
-	SW_FINAL(a, c, 4);
-	SW_FINAL(b, a, 14);
-	SW_FINAL(c, b, 24);
-#undef SW_FINAL
+	SW_FINAL(a, b, c);
 	return c;
 }
 

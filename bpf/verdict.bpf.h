@@ -471,7 +471,10 @@ __noinline int sw_judge_syn_tc(struct __sk_buff *ctx)
 	struct sw_work *w;
 	__u32 zero = 0;
 
-	/* not used: clang 19 would not pass it; the verifier asks for it (btf_check_func_arg_match, 6.18) */
+	/*
+	 * Not used: clang 19 would not pass it; the verifier asks for it
+	 * (btf_check_func_arg_match, 6.18).
+	 */
 	sw_hide(ctx);
 	w = bpf_map_lookup_elem(&work, &zero);
 	return w ? sw_judge_syn(ctx, false, w) : SW_V_PASS;

@@ -32,7 +32,6 @@
 #define SW_COOKIE_EPOCH_S 32
 #define SW_NO_WSCALE 15
 
-
 /* Whose cookies these are, and who takes a connection whose cookie came back. */
 enum sw_backend {
 	SW_BACKEND_NONE,   /* no cookies */

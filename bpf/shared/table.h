@@ -86,6 +86,12 @@ static sw_inline __u32 sw_rol(__u32 word, int n)
 	return word << n | word >> (32 - n);
 }
 
+/* The end of lookup3, see below: c is mixed best, then b. */
+#define SW_FINAL1(x, y, n) (x ^= y, x -= sw_rol(y, n))
+#define SW_FINAL(a, b, c)                                                                          \
+	(SW_FINAL1(c, b, 14), SW_FINAL1(a, c, 11), SW_FINAL1(b, a, 25), SW_FINAL1(c, b, 16),       \
+	 SW_FINAL1(a, c, 4), SW_FINAL1(b, a, 14), SW_FINAL1(c, b, 24))
+
 /*
  * Bob Jenkins' lookup3 (public domain), as include/linux/jhash.h, with a
  * secret for each of the three words: who does not know them cannot aim at
@@ -116,15 +122,7 @@ static sw_inline struct sw_hash sw_hash_key(const struct sw_key *k, const struct
 	a += k->addr[0][0];
 	b += k->addr[1][0];
 	c += ports;
-#define SW_FINAL(x, y, n) (x ^= y, x -= sw_rol(y, n))
-	SW_FINAL(c, b, 14);
-	SW_FINAL(a, c, 11);
-	SW_FINAL(b, a, 25);
-	SW_FINAL(c, b, 16);
-	SW_FINAL(a, c, 4);
-	SW_FINAL(b, a, 14);
-	SW_FINAL(c, b, 24);
-#undef SW_FINAL
+	SW_FINAL(a, b, c);
 	h.index[0] = c;
 	h.index[1] = b;
 	h.tag = (c ^ sw_rol(b, 16)) | 1;

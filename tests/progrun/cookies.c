@@ -8,6 +8,7 @@
  * such a SYN. Root; nothing is attached. Exit status 0, 1, or 77 without the means.
  */
 #include "kernel.h"
+#include "report.h"
 
 #include <arpa/inet.h>
 
@@ -25,26 +26,7 @@
 
 static struct kernel kern;
 static __u64 seed = 7;
-static unsigned int failures;
 static const __u8 mac[6] = { 2, 0, 0, 0, 0, 9 };
-
-static void fails(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (++failures > 20)
-		return;
-	fputs("  ", stdout);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
-}
-
-static void report(const char *what, unsigned int before)
-{
-	printf("%s %s\n", failures == before ? "ok" : "FAIL", what);
-}
 
 static void set(struct bpf_map *map, __u32 key, const void *value, size_t size)
 {

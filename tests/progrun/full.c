@@ -7,6 +7,7 @@
  * Root; nothing is attached.
  */
 #include "kernel.h"
+#include "report.h"
 
 #define CPUS 2
 #define CLIENT 0x0b000000u /* the first of many */
@@ -16,25 +17,6 @@
 #define FORGED 210000u /* segments of each kind */
 
 static struct kernel kern;
-static unsigned int failures;
-
-static void fails(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (++failures > 20)
-		return;
-	fputs("  ", stdout);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
-}
-
-static void report(const char *what, unsigned int before)
-{
-	printf("%s %s\n", failures == before ? "ok" : "FAIL", what);
-}
 
 /* fn(i, seed) for each i from first up to end, half of them on each CPU. */
 struct share {

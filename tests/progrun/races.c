@@ -7,6 +7,7 @@
  * is attached. Arguments: seconds for each scenario, seed, part of a name.
  */
 #include "kernel.h"
+#include "report.h"
 
 #define THREADS 8
 #define MAX_FLOWS 256
@@ -17,22 +18,8 @@
 #define LISTENERS 64   /* that are looked at; what CPUs that were slower leave behind included */
 
 static struct kernel kern;
-static unsigned int failures;
 static __u64 seed0 = 20;
 static __u64 scenario_ns = SW_NS_PER_SEC;
-
-static void fails(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (++failures > 20)
-		return;
-	fputs("  ", stdout);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
-}
 
 /*
  * Which states two ends can be in at once, as an observer knows them (RFC 9293
